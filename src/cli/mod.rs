@@ -1,0 +1,23 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+/// A call by the name `amd-smi`.
+pub struct AmdSmiCall;
+
+impl AmdSmiCall {
+    /// Answers it.
+    pub fn answer(self) -> ExitCode {
+        todo!()
+    }
+}
+
+/// Whether this process was started as `amd-smi`.
+pub fn called_as_amd_smi() -> Option<AmdSmiCall> {
+    None
+}
+
+/// Everything else.
+pub fn main() -> ExitCode {
+    todo!()
+}

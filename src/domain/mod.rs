@@ -1,0 +1,19 @@
+//! The vocabulary: types without I/O, clock or command line. Every other module may use it; it uses none.
+
+mod bdf;
+mod bytes;
+mod ended;
+mod partition;
+mod provenance;
+mod reading;
+mod status;
+mod tool;
+
+pub use bdf::{Bdf, BdfError};
+pub use bytes::Bytes;
+pub use ended::{Ended, Limit, Signal};
+pub use partition::{ComputeMode, MemoryMode, UnknownMode};
+pub use provenance::{Confidence, Provenance, Source};
+pub use reading::Reading;
+pub use status::Status;
+pub use tool::{ToolVersion, ToolVersionError};

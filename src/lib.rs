@@ -1,0 +1,29 @@
+//! rocvet: a test harness and hardware-validation suite for AMD GPUs.
+//!
+//! Scenario files are run against a simulated, a recorded or the real machine, and a verdict comes out
+//! with its evidence. `ARCHITECTURE.md` is the map; the order of the modules below is the order in which
+//! they may depend on each other, and `tests/architecture.rs` holds that table.
+
+pub mod domain;
+
+pub mod facts;
+
+pub mod scenario;
+
+pub mod plan;
+
+pub mod process;
+
+pub mod sim;
+
+pub mod witness;
+
+pub mod host;
+
+pub mod check;
+
+pub mod run;
+
+pub mod report;
+
+pub mod cli;

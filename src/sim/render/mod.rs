@@ -1,0 +1,4 @@
+//! The two faces of a simulated machine.
+
+pub mod amd_smi;
+pub mod sysfs;

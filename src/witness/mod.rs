@@ -1,0 +1,3 @@
+//! What reads a host.
+
+pub mod amd_smi;
