@@ -2,6 +2,7 @@
 
 mod bdf;
 mod bytes;
+mod check;
 mod ended;
 mod partition;
 mod provenance;
@@ -11,6 +12,7 @@ mod tool;
 
 pub use bdf::{Bdf, BdfError};
 pub use bytes::Bytes;
+pub use check::{CheckId, CheckSpec, Expect, KernelRules};
 pub use ended::{Ended, Limit, Signal};
 pub use partition::{ComputeMode, MemoryMode, UnknownMode};
 pub use provenance::{Confidence, Provenance, Source};

@@ -1,1 +1,10 @@
-//! x
+//! Witness amd-smi: which commands to ask, and a tolerant parser for what every known version prints.
+
+mod query;
+mod report;
+
+pub use query::{Format, Query, SetRequest};
+pub use report::{
+    Answer, CurrentRow, ListRow, MemoryRow, PartitionReport, ProfileRow, ResourceRow, SetOutcome, SetRow,
+    StaticPartitionRow, ToolError, VersionReport, VramRow,
+};
