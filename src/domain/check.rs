@@ -150,6 +150,11 @@ pub enum Expect {
         /// Finding id that must be among the findings (`whole-gpu-on-partition-0`).
         finding: String,
     },
+    /// The device is as expected, and a witness is known to be wrong about it.
+    Doubtful {
+        /// Finding id that must be among the findings.
+        finding: String,
+    },
     /// Not evaluated, for this reason.
     NotEvaluated {
         /// Text that the reason must contain.
