@@ -139,7 +139,7 @@ pub enum KernelRules {
 }
 
 /// What a scenario expects of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "expect", rename_all = "kebab-case")]
 pub enum Expect {
     /// Evaluated, and met.
