@@ -119,7 +119,7 @@ fn judge_profile(collector: &mut Collector, gpu: u32, row: &ProfileRow, mode: Co
     let devices = mode.devices(part.xccs);
     match row.partitions.value() {
         Some(&made) if made == devices => collector.met(&subject, format!("{devices} partitions"), made.to_string()),
-        Some(&made @ &(0 | u32::MAX)) => {
+        Some(&made) if made == 0 || made == u32::MAX => {
             collector.doubtful("partitions-zero", &subject, format!("{devices} partitions"), made.to_string());
         }
         Some(&made) => {

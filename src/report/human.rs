@@ -66,7 +66,7 @@ impl Page {
         if let Some(evidence) = &case.evidence {
             self.line(format!("    evidence  {evidence}"));
         }
-        self.line(format!("    again     validate run -E 'id(={})'", case.id));
+        self.line(format!("    again     validate run -E 'id({})'", case.id));
         self.line("");
     }
 
