@@ -24,6 +24,10 @@ pub struct View {
     pub devices: Vec<Device>,
     /// CPU nodes that come before the GPU nodes in the KFD topology.
     pub cpu_nodes: u32,
+    /// Whether render nodes under `/dev/dri` can be opened, so that DRM ioctls answer. False on the reference tree.
+    pub drm: bool,
+    /// Kernel release, as `uname -r` prints it.
+    pub kernel_release: String,
 }
 
 /// State of the amdgpu kernel module.
@@ -71,6 +75,37 @@ pub struct Gpu {
     pub virtual_function: bool,
     /// XGMI hive; 0 = none.
     pub hive_id: u64,
+    /// `product_name`; absent where the kernel shows none.
+    pub product_name: Option<String>,
+    /// `product_number`; absent where the kernel shows none.
+    pub product_number: Option<String>,
+    /// `subsystem_device`.
+    pub subsystem_device: u16,
+    /// `revision`.
+    pub revision: u8,
+    /// `mem_info_vram_vendor`, for example `hynix`.
+    pub vram_vendor: Option<String>,
+    /// `max_link_width`: PCIe lanes.
+    pub max_link_width: u32,
+    /// `max_link_speed` in GT/s.
+    pub max_link_speed: u32,
+    /// `gpu_metrics`; absent where the kernel shows none.
+    pub metrics: Option<GpuMetrics>,
+}
+
+/// What the tool reads out of the binary `gpu_metrics` table of the primary partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GpuMetrics {
+    /// `num_partition`; `None` where the table says 0xffff.
+    pub num_partition: Option<u16>,
+    /// Hotspot temperature, degrees Celsius.
+    pub hotspot: u16,
+    /// Current socket power, W.
+    pub socket_power: u16,
+    /// Average graphics activity, %.
+    pub gfx_activity: u16,
+    /// Average memory controller activity, %.
+    pub umc_activity: u16,
 }
 
 /// The partition files of one physical GPU. They hang on the primary partition only.
