@@ -14,4 +14,6 @@ pub use fault::{Fault, FaultError};
 pub use kernel::Kernel;
 pub use machine::{Caller, Machine, MachineError, Model, Platform, Quirks};
 pub use state::State;
-pub use view::{Device, DriverState, FileAnswer, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource, ResourceKind, View};
+pub use view::{
+    Device, DriverState, FileAnswer, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource, ResourceKind, View,
+};
