@@ -100,15 +100,17 @@ pub struct Snapshot {
 impl Snapshot {
     /// Every amd-smi call of this look, with its query.
     pub fn calls(&self) -> Vec<(Query, &Call)> {
-        let mut calls = Vec::new();
-        let mut push = |query, call: Option<&'_ Call>| calls.extend(call.map(|call| (query, call)));
-        push(Query::Version, self.version.as_ref().map(|asked| &asked.call));
-        push(Query::List, self.list.as_ref().map(|asked| &asked.call));
-        push(Query::StaticPartition, self.static_partition.as_ref().map(|asked| &asked.call));
-        push(Query::Partition, self.partition.as_ref().map(|asked| &asked.call));
-        push(Query::StaticVram, self.vram.as_ref().map(|asked| &asked.call));
-        push(Query::MetricMemory, self.memory_use.as_ref().map(|asked| &asked.call));
-        calls
+        [
+            (Query::Version, self.version.as_ref().map(|asked| &asked.call)),
+            (Query::List, self.list.as_ref().map(|asked| &asked.call)),
+            (Query::StaticPartition, self.static_partition.as_ref().map(|asked| &asked.call)),
+            (Query::Partition, self.partition.as_ref().map(|asked| &asked.call)),
+            (Query::StaticVram, self.vram.as_ref().map(|asked| &asked.call)),
+            (Query::MetricMemory, self.memory_use.as_ref().map(|asked| &asked.call)),
+        ]
+        .into_iter()
+        .filter_map(|(query, call)| Some((query, call?)))
+        .collect()
     }
 }
 
