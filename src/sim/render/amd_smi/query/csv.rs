@@ -26,13 +26,10 @@ pub fn flatten(record: &Map<String, Value>) -> Map<String, Value> {
         };
         let mut named = Map::new();
         for (name, child) in section {
-            match child {
-                Value::Object(fields) if section.len() > 1 => {
-                    named.extend(fields.iter().map(|(field, value)| (format!("{name}_{field}"), value.clone())));
-                }
-                other => {
-                    named.insert(name.clone(), other.clone());
-                }
+            if let (Value::Object(fields), true) = (child, section.len() > 1) {
+                named.extend(fields.iter().map(|(field, value)| (format!("{name}_{field}"), value.clone())));
+            } else {
+                named.insert(name.clone(), child.clone());
             }
         }
         out.extend(flatten(&named));

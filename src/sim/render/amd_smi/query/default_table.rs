@@ -26,25 +26,25 @@ const PASSTHROUGH_IDS: [u16; 5] = [0x7460, 0x73c8, 0x74a0, 0x74a1, 0x74a2];
 /// Prints the overview of the whole machine; `-g` does not exist here.
 pub fn render(ctx: &Context<'_>) -> Response {
     let mut stderr = start_notes(ctx.view, ctx.tool);
-    if ctx.format == Format::Csv {
-        // The tool hands its CSV writer something that is no list of rows.
-        stderr.push_str("AttributeError: 'str' object has no attribute 'keys'\n");
-        return Response { stdout: Vec::new(), stderr: stderr.into_bytes(), code: 1 };
-    }
     let mut gpus = Vec::new();
     for seen in device::all(ctx) {
         let (compute, memory) = (seen.compute(), seen.memory());
         stderr.push_str(&notes::of_modes(&[&compute, &memory]));
         gpus.push(gpu(ctx, &seen, &compute, &memory));
     }
-    let stdout = match ctx.format {
-        Format::Human => table(ctx, &gpus),
-        Format::Json | Format::Csv => {
+    let (stdout, code) = match ctx.format {
+        Format::Human => (table(ctx, &gpus), 0),
+        Format::Json => {
             let document = json!([{ "version_info": versions(ctx), "gpu_info_list": gpus, "processes": [] }]);
-            python_json::dumps(&document) + "\n"
+            (python_json::dumps(&document) + "\n", 0)
+        }
+        Format::Csv => {
+            // The tool hands its CSV writer something that is no list of rows.
+            stderr.push_str("AttributeError: 'str' object has no attribute 'keys'\n");
+            (String::new(), 1)
         }
     };
-    Response { stdout: stdout.into_bytes(), stderr: stderr.into_bytes(), code: 0 }
+    Response { stdout: stdout.into_bytes(), stderr: stderr.into_bytes(), code }
 }
 
 /// Where the tool thinks it runs.

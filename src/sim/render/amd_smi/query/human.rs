@@ -17,15 +17,14 @@ pub fn device(record: &Map<String, Value>) -> String {
 fn entry(out: &mut String, key: &str, value: &Value, level: usize) {
     let margin = "    ".repeat(level);
     let key = key.to_uppercase();
-    match value {
-        Value::Object(fields) => {
-            out.push_str(&format!("{margin}{key}:\n"));
-            for (name, field) in fields {
-                entry(out, name, field, level + 1);
-            }
+    if let Value::Object(fields) = value {
+        out.push_str(&format!("{margin}{key}:\n"));
+        for (name, field) in fields {
+            entry(out, name, field, level + 1);
         }
+    } else {
         // The tool drops every apostrophe of the text.
-        other => out.push_str(&format!("{margin}{key}: {}\n", plain(other).replace('\'', ""))),
+        out.push_str(&format!("{margin}{key}: {}\n", plain(value).replace('\'', "")));
     }
 }
 

@@ -58,7 +58,8 @@ pub fn render(ctx: &Context<'_>, sections: StaticSections) -> Response {
             add("board", Value::Object(board(one)));
         }
         if sections.partition {
-            // The library reads each mode twice, because it also records the one that it finds first.
+            // The first call after boot also records the modes, and complains once more. The transcripts of this
+            // section are such first calls, those of the other commands are not; calls are not told apart here.
             stderr.push_str(&notes::of_modes(&[&one.compute(), &one.memory()]).repeat(2));
             add("partition", Value::Object(partition(one)));
         }

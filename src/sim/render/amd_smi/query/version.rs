@@ -70,6 +70,17 @@ pub fn driver_text(ctx: &Context<'_>) -> Option<String> {
     }
 }
 
+/// The library has numbers of its own: four of them before 25, and not always the tool's.
+/// Source: facts/amd-smi.md 1.1; a pair that it does not list is taken to agree.
+fn library_text(tool: ToolVersion) -> String {
+    match (tool.major, tool.minor, tool.patch) {
+        (25, 2, 0) => "25.3.0".to_owned(),
+        (25, 4, 2) => "25.4.0".to_owned(),
+        (..=24, _, _) => format!("{tool}.0"),
+        (_, _, _) => tool.to_string(),
+    }
+}
+
 type Asked = fn(&VersionArgs) -> bool;
 
 struct Field {
@@ -89,7 +100,7 @@ fn shown(keys: VersionKeys, args: VersionArgs) -> VersionArgs {
 }
 
 fn fields(ctx: &Context<'_>, keys: VersionKeys) -> Vec<Field> {
-    let library = if ctx.tool.major < 25 { format!("{}.0", ctx.tool) } else { ctx.tool.to_string() };
+    let library = library_text(ctx.tool);
     let field = |key, label, value: &str, asked_by| Field { key, label, value: json!(value), asked_by };
     let mut fields = vec![
         field("version", "AMDSMI Tool", &tool_text(ctx.tool), None),
