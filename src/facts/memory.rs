@@ -1,85 +1,115 @@
-//! How much memory each logical device has: the formula of facts/partitions.md section 3.1 [C].
+//! Memory of each logical device: the kernel's arithmetic, and how far a reading may be from it.
 
 use crate::domain::{Bytes, ComputeMode, MemoryMode};
 
-use super::Part;
+use super::parts::Part;
 
-/// Memory of one MI300A that AMD's DKMS driver gives to the GPU by default (`amdttm` limit, about 96 of 128 GiB).
-/// Source: ROCm issue #4750, `rocm-smi` in SPX: 100742320128; in TPX 3 x 33580773376 [C].
-pub const APU_DEFAULT_LIMIT: Bytes = Bytes(100_742_320_128);
+/// What the driver keeps back at the top of VRAM; the last memory partition bears it.
+/// Source: facts/partitions.md 3.1 (`amdgpu_gmc_init_sw_mem_ranges`) [C].
+const RESERVED: Bytes = Bytes(16 << 20);
 
-/// What the driver keeps back at the end of VRAM: `nominal - 16 MiB = driver VRAM` on every part seen.
-const RESERVED: u64 = 16 << 20;
-
-/// Memory of each logical device of one GPU, in partition order, on bare metal with the default allocation policy.
+/// Bytes of each logical device of one GPU, in partition order: `floor_4KiB(part(d / k) / k)`, with k devices for
+/// each memory partition. `None` where the part has no fixed total (MI300A follows the kernel's TTM limit), where
+/// the pair cannot be split evenly, or where the part does not have that compute mode.
 ///
-/// On an APU the size follows the kernel's TTM limit; this takes [`APU_DEFAULT_LIMIT`].
-/// `None` where the devices cannot be shared out over the memory partitions (`DPX` with `NPS4`), and for an APU
-/// outside NPS1, where the driver takes ACPI node sizes. It does not say whether a pair of modes is legal.
-/// Source: `amdgpu_gmc_init_sw_mem_ranges`, `amdgpu_amdkfd_xcp_memory_size`.
+/// Source: facts/partitions.md 3.1 (`amdgpu_amdkfd_xcp_memory_size`), confirmed by the captures of 3.3 [C].
 pub fn memory_per_device(part: &Part, compute: ComputeMode, memory: MemoryMode) -> Option<Vec<Bytes>> {
-    let vram = match (part.driver_vram, part.apu, memory) {
-        (Some(vram), _, _) => vram,
-        (None, true, MemoryMode::Nps1) => APU_DEFAULT_LIMIT,
-        (None, _, _) => return None,
-    };
-    share_out(vram, part.apu, compute.devices(part.xccs), memory.partitions())
+    let vram = part.driver_vram?;
+    if !part.partitionable {
+        return (compute == ComputeMode::Spx && memory == MemoryMode::Nps1).then(|| vec![vram]);
+    }
+    let devices = usize::try_from(compute.devices(part.xccs)).ok()?;
+    let partitions = memory.partitions();
+    let known = part.compute_modes().contains(&compute);
+    let even = devices.is_multiple_of(usize::try_from(partitions).ok()?);
+    (known && even).then(|| split_memory(vram, devices, partitions))
 }
 
-/// The formula alone: `vram` bytes over `devices` logical devices on `ranges` memory partitions. With more than one
-/// range the last one is 16 MiB short, except on an APU, where nothing is kept back.
-/// `None` when `devices` is not a multiple of `ranges`, or the last range would be empty.
-pub fn share_out(vram: Bytes, apu: bool, devices: u32, ranges: u32) -> Option<Vec<Bytes>> {
-    if ranges == 0 || devices == 0 || !devices.is_multiple_of(ranges) {
-        return None;
+/// Splits the driver's VRAM over `devices` devices in `partitions` memory partitions as the kernel does. A machine
+/// whose counts do not divide evenly gets an even split over its devices: there is no rule to break.
+///
+/// Source: facts/partitions.md 3.1 [C].
+pub fn split_memory(vram: Bytes, devices: usize, partitions: u32) -> Vec<Bytes> {
+    let page = |bytes: u64| Bytes(bytes / Bytes::PAGE.0 * Bytes::PAGE.0);
+    let Ok(count) = u64::try_from(devices) else { return Vec::new() };
+    if count == 0 {
+        return Vec::new();
     }
-    let (each, ranges_wide) = (u64::from(devices / ranges), u64::from(ranges));
-    let reserved = if apu || ranges == 1 { 0 } else { RESERVED };
-    let range = vram.0.checked_add(reserved)? / ranges_wide;
-    let last = vram.0.checked_sub(range.checked_mul(ranges_wide - 1)?)?;
-    let floor = |bytes: u64| Bytes(bytes - bytes % Bytes::PAGE.0);
-    let size = |device: u32| floor(if device / (devices / ranges) == ranges - 1 { last } else { range } / each);
-    Some((0..devices).map(size).collect())
+    let partitions = u64::from(partitions);
+    if partitions <= 1 || count % partitions != 0 {
+        return vec![page(vram.0 / count); devices];
+    }
+    let nominal = vram.0.saturating_add(RESERVED.0) / partitions;
+    let each = count / partitions;
+    let of_partition = |at: u64| if at + 1 == partitions { nominal.saturating_sub(RESERVED.0) } else { nominal };
+    (0..count).map(|device| page(of_partition(device / each) / each)).collect()
+}
+
+/// How far a device may be from its nominal size: the larger of 16 MiB and 0.1 %.
+///
+/// 16 MiB is the only deterministic deviation, and the last memory partition bears it whole. 10 % would hide a
+/// wrong divisor. Source: facts/partitions.md 3.6 [C].
+pub fn nominal_tolerance(size: Bytes) -> Bytes {
+    RESERVED.max(Bytes(size.0 / 1000))
+}
+
+/// XCCs that one logical device has.
+pub fn xccs_per_device(part: &Part, compute: ComputeMode) -> u32 {
+    part.xccs / compute.devices(part.xccs).max(1)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::part;
     use super::*;
-    use crate::facts::part;
+    use ComputeMode::{Cpx, Dpx, Qpx, Spx, Tpx};
+    use MemoryMode::{Nps1, Nps2, Nps4};
+
+    /// Whole MiB of each device, as facts/partitions.md 3.2 lists them.
+    fn check(name: &str, compute: ComputeMode, memory: MemoryMode, mib: &[u64]) {
+        let bytes = memory_per_device(part(name).unwrap(), compute, memory).unwrap();
+        let expected: Vec<Bytes> = mib.iter().map(|&mib| Bytes::from_mib(mib).unwrap()).collect();
+        assert_eq!(bytes, expected, "{name} {compute}/{memory}");
+    }
 
     #[test]
-    fn the_formula_gives_what_was_captured_and_what_the_table_says() {
-        use ComputeMode::{Cpx, Dpx, Qpx, Spx, Tpx};
-        use MemoryMode::{Nps1, Nps2, Nps4};
-        const MIB: u64 = 1 << 20;
-        let cases: [(&str, ComputeMode, MemoryMode, Vec<u64>); 12] = [
-            ("mi300x", Spx, Nps1, vec![206_141_652_992]),
-            ("mi300x", Cpx, Nps1, vec![25_767_706_624; 8]),
-            ("mi300x", Dpx, Nps1, vec![98_296 * MIB; 2]),
-            ("mi300x", Dpx, Nps2, vec![98_304 * MIB, 98_288 * MIB]),
-            ("mi300x", Qpx, Nps4, vec![49_152 * MIB, 49_152 * MIB, 49_152 * MIB, 49_136 * MIB]),
-            ("mi300x", Cpx, Nps4, [vec![24_576 * MIB; 6], vec![24_568 * MIB; 2]].concat()),
-            ("mi308x", Cpx, Nps4, [vec![51_539_607_552; 3], vec![51_522_830_336]].concat()),
-            ("mi355x", Cpx, Nps2, [vec![36_864 * MIB; 4], vec![36_860 * MIB; 4]].concat()),
-            ("mi300a", Spx, Nps1, vec![100_742_320_128]),
-            ("mi300a", Tpx, Nps1, vec![33_580_773_376; 3]),
-            ("mi250x", Spx, Nps1, vec![68_702_699_520]),
-            ("rx5700xt", Spx, Nps1, vec![8_573_157_376]),
-        ];
-        for (name, compute, memory, expected) in cases {
-            let part = part(name).unwrap();
-            let found = memory_per_device(part, compute, memory).unwrap();
-            assert_eq!(found, expected.into_iter().map(Bytes).collect::<Vec<_>>(), "{name} {compute}/{memory}");
+    fn the_formula_gives_the_published_table() {
+        check("mi300x", Spx, Nps1, &[196_592]);
+        check("mi300x", Dpx, Nps1, &[98_296; 2]);
+        check("mi300x", Dpx, Nps2, &[98_304, 98_288]);
+        check("mi300x", Qpx, Nps1, &[49_148; 4]);
+        check("mi300x", Qpx, Nps4, &[49_152, 49_152, 49_152, 49_136]);
+        check("mi300x", Cpx, Nps1, &[24_574; 8]);
+        check("mi300x", Cpx, Nps4, &[24_576, 24_576, 24_576, 24_576, 24_576, 24_576, 24_568, 24_568]);
+        check("mi308x", Cpx, Nps4, &[49_152, 49_152, 49_152, 49_136]);
+        check("mi325x", Cpx, Nps1, &[32_766; 8]);
+        check("mi350x", Cpx, Nps2, &[36_864, 36_864, 36_864, 36_864, 36_860, 36_860, 36_860, 36_860]);
+        check("rx5700xt", Spx, Nps1, &[8_176]);
+    }
+
+    #[test]
+    fn the_formula_gives_the_captured_bytes() {
+        let mi308x = memory_per_device(part("mi308x").unwrap(), Cpx, Nps4).unwrap();
+        let captured = [51_539_607_552, 51_539_607_552, 51_539_607_552, 51_522_830_336].map(Bytes);
+        assert_eq!(mi308x, captured, "KFD mem_banks of a real MI308X (k8s-device-plugin testdata @ed764684)");
+        let mi300x = memory_per_device(part("mi300x").unwrap(), Cpx, Nps1).unwrap();
+        assert_eq!(mi300x, [Bytes(25_767_706_624); 8], "ROCm/ROCm#4750");
+    }
+
+    #[test]
+    fn what_has_no_fixed_size_or_no_such_mode_has_no_value() {
+        for (name, compute, memory) in
+            [("mi300a", Spx, Nps1), ("mi300x", Tpx, Nps1), ("mi300x", Spx, Nps4), ("rx5700xt", Cpx, Nps1)]
+        {
+            assert_eq!(memory_per_device(part(name).unwrap(), compute, memory), None, "{name} {compute}/{memory}");
         }
     }
 
     #[test]
-    fn modes_that_cannot_be_shared_out_have_no_answer() {
-        let part = part("mi300x").unwrap();
-        for (compute, memory) in [(ComputeMode::Dpx, MemoryMode::Nps4), (ComputeMode::Spx, MemoryMode::Nps2)] {
-            assert_eq!(memory_per_device(part, compute, memory), None);
-        }
-        assert_eq!(share_out(Bytes(1 << 30), false, 4, 0), None);
-        assert_eq!(share_out(Bytes(u64::MAX), false, 4, 2), None);
+    fn a_device_is_16_mib_off_at_most() {
+        assert_eq!(nominal_tolerance(Bytes(1 << 30)), Bytes(16 << 20));
+        assert_eq!(nominal_tolerance(Bytes(100_000_000_000)), Bytes(100_000_000));
+        assert_eq!(split_memory(Bytes(0), 0, 4), []);
+        assert_eq!(split_memory(Bytes(8192 * 3), 3, 4), [Bytes(8192); 3]);
     }
 }

@@ -1,12 +1,12 @@
 //! Which compute modes the driver accepts with which memory mode, and which it chooses by itself.
 //! Source: facts/partitions.md sections 2.1, 2.2 and 5 (`__aqua_vanjaram_get_px_mode_info`, AQ-latest) [C].
 
-use crate::domain::{ComputeMode, MemoryMode};
-use crate::facts::Part;
+use crate::domain::{ComputeMode, KernelRules, MemoryMode};
+use crate::facts::{Legality, Part, legality};
 
-/// Whether the driver accepts this pair on this part: the kernel's mask and what the part's firmware offers.
+/// Whether the newest driver accepts this pair on this part: the kernel's mask and what the part's firmware offers.
 pub fn accepts(part: &Part, compute: ComputeMode, memory: MemoryMode) -> bool {
-    part.compute_modes().contains(&compute) && part.memory_modes.contains(&memory) && in_mask(part, compute, memory)
+    legality(part, compute, memory, KernelRules::Latest) == Legality::Legal
 }
 
 /// Compute modes that the driver lists in `available_compute_partition` while `memory` is in force.
@@ -34,19 +34,6 @@ pub fn auto(part: &Part, memory: MemoryMode) -> ComputeMode {
 /// `SPX, DPX`: how the driver joins names in its files.
 pub fn list<T: ToString>(modes: &[T]) -> String {
     modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn in_mask(part: &Part, compute: ComputeMode, memory: MemoryMode) -> bool {
-    let gfx950 = part.gfx == "gfx950";
-    match (compute, memory) {
-        (_, MemoryMode::Nps1)
-        | (ComputeMode::Dpx, MemoryMode::Nps2)
-        | (ComputeMode::Tpx | ComputeMode::Qpx | ComputeMode::Cpx, MemoryMode::Nps4) => true,
-        (ComputeMode::Qpx | ComputeMode::Cpx, MemoryMode::Nps2) => gfx950,
-        (ComputeMode::Spx | ComputeMode::Tpx, MemoryMode::Nps2)
-        | (ComputeMode::Spx | ComputeMode::Dpx, MemoryMode::Nps4)
-        | (_, MemoryMode::Nps3 | MemoryMode::Nps6 | MemoryMode::Nps8) => false,
-    }
 }
 
 #[cfg(test)]

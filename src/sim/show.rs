@@ -1,7 +1,7 @@
 //! From a machine and its state to what the kernel shows.
 
 use crate::domain::{Bdf, Bytes, ComputeMode};
-use crate::facts::{APU_DEFAULT_LIMIT, memory_per_device};
+use crate::facts::split_memory;
 
 use super::{
     Device, DriverState, Errno, Gpu, GpuMetrics, Kernel, KfdNode, Machine, Model, PartitionFiles, Platform, View, modes,
@@ -10,6 +10,10 @@ use super::{
 
 /// Memory that one client of the simulation holds: what the report of ROCm/amdsmi#175 allocated.
 const CLIENT_MEMORY: u64 = 2 << 30;
+
+/// Memory of one MI300A that AMD's DKMS driver gives to the GPU by default (`amdttm` limit, about 96 of 128 GiB).
+/// Source: ROCm issue #4750, `rocm-smi` in SPX: 100742320128; in TPX 3 x 33580773376 [C].
+const APU_DEFAULT_LIMIT: Bytes = Bytes(100_742_320_128);
 
 /// Amdgpu version of machines that follow the facts: the one that amd-smi 26.2.1 came with.
 const DRIVER_VERSION: &str = "6.16.6";
@@ -140,7 +144,7 @@ fn devices(kernel: &Kernel, gpus: &[Gpu]) -> Vec<Device> {
             state.compute.get(index).copied().unwrap_or(ComputeMode::Spx)
         };
         let sharing = compute.devices(gpu.model.xccs);
-        let sizes = memory_per_device(gpu.model, compute, state.memory).unwrap_or_default();
+        let sizes = split_memory(gpu.vram_total, sharing as usize, state.memory.partitions());
         for partition in 0..sharing {
             let count = u32::try_from(devices.len()).unwrap_or(u32::MAX);
             let number = u8::try_from(partition).unwrap_or(u8::MAX);
