@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::sim::Machine;
 
-use super::super::{Axis, Case, Diagnostic, Origin, tree};
+use super::super::tree::Node;
+use super::super::{Axis, Case, Diagnostic, Origin, Scenario, tree};
 use super::axes::{self, AxisList, CASE_LIMIT, Resolver};
 use super::values::Fields;
 use super::{Problems, case, header};
@@ -56,18 +57,16 @@ fn cases(
         }
     };
     let fields = Fields::of(&root, "a scenario", &TOP_KEYS, problems)?;
-    let scenario = header::header(&fields, id, origin, problems);
+    let header = header::header(&fields, id, origin, problems);
     let axes = axes::axes(&root, problems);
-    if !problems.is_empty() {
+    let (Some(scenario), true) = (&header, problems.is_empty()) else {
         // The first case is still read, so that one look shows what is wrong with the rest of the file.
-        if let (Some(scenario), true) = (&scenario, axes.iter().all(|axis| !axis.values.is_empty())) {
-            let choice = vec![0; axes.len()];
-            let tables = Resolver::new(&axes).resolve(&root, &choice, problems)?;
-            case::case(&tables, scenario, Vec::new(), machines, problems);
+        let scenario = header.unwrap_or_else(|| header::unreadable(id, origin));
+        if axes.iter().all(|axis| !axis.values.is_empty()) {
+            one_case(&root, &scenario, &axes, 0, &mut Resolver::new(&axes), machines, problems);
         }
         return None;
-    }
-    let scenario = scenario?;
+    };
     let Some(count) = axes::count(&axes) else {
         let sizes: Vec<String> = axes.iter().map(|axis| format!("{} {}", axis.values.len(), axis.name)).collect();
         problems.add(0..0, format!("more than {CASE_LIMIT} cases")).note = Some(sizes.join(" × "));
@@ -76,17 +75,34 @@ fn cases(
     let mut resolver = Resolver::new(&axes);
     let mut cases = Vec::new();
     for number in 0..count {
-        let choice = choice(&axes, number);
-        let variant = variant(&axes, &choice);
-        let in_id: Vec<String> = variant.iter().map(|axis| format!("{}={}", axis.name, axis.value)).collect();
-        problems.context = (!in_id.is_empty()).then(|| format!("in the case {}", in_id.join(",")));
-        let tables = resolver.resolve(&root, &choice, problems)?;
-        cases.extend(case::case(&tables, &scenario, variant, machines, problems));
+        cases.push(one_case(&root, scenario, &axes, number, &mut resolver, machines, problems)?);
         if !problems.is_empty() {
             return None;
         }
     }
     Some(cases)
+}
+
+fn one_case(
+    root: &Node,
+    scenario: &Arc<Scenario>,
+    axes: &[AxisList<'_>],
+    number: usize,
+    resolver: &mut Resolver<'_>,
+    machines: MachineFiles<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Case> {
+    let choice = choice(axes, number);
+    let variant = variant(axes, &choice);
+    if number > 0 {
+        // What is wrong in the first case is as a rule wrong in all, and the note would only be noise.
+        let in_id: Vec<String> = variant.iter().map(|axis| format!("{}={}", axis.name, axis.value)).collect();
+        problems.context = Some(format!("in the case {}", in_id.join(",")));
+    }
+    let before = problems.count();
+    let tables = resolver.resolve(root, &choice, problems)?;
+    // A string whose ${name} is not known would be reported again, as the wrong value that it is.
+    if problems.count() > before { None } else { case::case(&tables, scenario, variant, machines, problems) }
 }
 
 /// Which value of each axis case `number` has: the last axis turns fastest.

@@ -37,6 +37,21 @@ pub(super) fn header(
     }))
 }
 
+/// Stands for a header that cannot be read while the rest of the file is; no case ever has it.
+pub(super) fn unreadable(id: &str, origin: &Origin) -> Arc<Scenario> {
+    Arc::new(Scenario {
+        id: id.to_owned(),
+        origin: origin.clone(),
+        title: String::new(),
+        why: String::new(),
+        source: String::new(),
+        tags: Vec::new(),
+        // The highest, so that no step is reported for going further.
+        level: Level::Reboot,
+        applies: None,
+    })
+}
+
 fn tags(node: &Node, problems: &mut Problems<'_>) -> Vec<String> {
     let items = array(node, "tags", problems).unwrap_or_default();
     if items.len() > TAG_LIMIT {

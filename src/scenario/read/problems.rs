@@ -48,6 +48,11 @@ impl<'f> Problems<'f> {
         self.list.is_empty()
     }
 
+    /// How many were found, shown or not.
+    pub(super) fn count(&self) -> usize {
+        self.list.len() + self.more
+    }
+
     /// All of them, in the order of the file.
     pub(super) fn into_list(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(Diagnostic::line_column);
