@@ -269,6 +269,43 @@ fn the_embedded_scenarios_are_read() {
     }
 }
 
+/// What the schema says about a file; `None` when it is fine.
+fn schema_problem(text: &str) -> Option<String> {
+    let schema = serde_json::to_value(rocvet::scenario::schema()).unwrap();
+    let document = serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap().validate(&document).err().map(|error| error.to_string())
+}
+
+#[test]
+fn the_schema_admits_what_the_reader_admits() {
+    assert_eq!(schema_problem(WHOLE), None);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    for entry in walkdir::WalkDir::new(folder).into_iter().filter_entry(|entry| entry.file_name() != "machines") {
+        let entry = entry.unwrap();
+        if entry.path().extension().is_some_and(|extension| extension == "toml") {
+            let problem = schema_problem(&std::fs::read_to_string(entry.path()).unwrap());
+            assert_eq!(problem, None, "{}", entry.path().display());
+        }
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_an_editor_can_see() {
+    for (from, to) in [
+        ("title =", "titel ="),
+        ("memory = \"NPS1\"", "memmory = \"NPS1\""),
+        ("[\"SPX\", \"CPX\"]", "[\"SPX\", \"XPS\"]"),
+        ("id = \"set.refused\"", "id = \"set.refuse\""),
+        ("status = \"AMDSMI", "count = \"AMDSMI"),
+        ("hold = true", "hold = true\nreload = true"),
+        ("target = [\"DPX\", \"QPX\"]", "target = [[]]"),
+        ("\"reconfigure\"", "\"reconfig\""),
+        ("expect = \"unmet\"", "expect = \"fail\""),
+    ] {
+        assert!(schema_problem(&with(from, to)).is_some(), "{to}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_break_the_reader(text in any::<String>()) {

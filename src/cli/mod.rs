@@ -1,5 +1,9 @@
 //! The command line.
 
+pub mod list;
+pub mod schema;
+pub mod selection;
+
 use std::process::ExitCode;
 
 /// A call by the name `amd-smi`.

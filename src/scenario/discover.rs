@@ -274,11 +274,7 @@ fn machine_file(folder: &Path, path: &str) -> Result<Arc<Machine>, String> {
 
 fn machine(bytes: &[u8]) -> Result<Arc<Machine>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    toml::from_str(text).map(Arc::new).map_err(|error| {
-        let line = error.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
-        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        format!("{place}{}", error.message().lines().next().unwrap_or_default())
-    })
+    Machine::parse(text).map(Arc::new).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::path::{Component, Path};
 
 use crate::domain::ToolVersion;
-use crate::sim::{Caller, Fault};
+use crate::sim::{Caller, Fault, MachineError, preset};
 
-use super::super::machines::{machine_names, names_a_file};
 use super::super::tree::Node;
 use super::super::{MachineRef, Simulate, nearest};
 use super::values::{Fields, array, boolean, number, parsed, shown, text, word};
@@ -31,7 +30,7 @@ pub(super) fn simulate(node: &Node, machines: MachineFiles<'_>, problems: &mut P
     let caller = fields.get("caller").map(|node| word(node, "caller", problems));
     let busy = fields.get("busy").map(|node| boolean(node, "busy", problems));
     let faults = fields.get("faults").map_or_else(Vec::new, |node| faults(node, problems));
-    Some(Simulate {
+    let simulate = Simulate {
         machine: machine?,
         gpus: optional(gpus)?,
         platform: optional(platform)?,
@@ -41,7 +40,17 @@ pub(super) fn simulate(node: &Node, machines: MachineFiles<'_>, problems: &mut P
         amd_smi: version?,
         busy: optional(busy)?.unwrap_or(false),
         faults,
-    })
+    };
+    if let Err(error) = simulate.resolve() {
+        let (field, problem) = match error {
+            MachineError::Invalid { field, problem } => (field, problem),
+            MachineError::UnknownMachine { .. } | MachineError::Syntax(_) => ("machine", error.to_string()),
+        };
+        let place = fields.get(field).or_else(|| fields.get("machine")).unwrap_or(node);
+        problems.add(place.span.clone(), format!("no such machine: {problem}"));
+        return None;
+    }
+    Some(simulate)
 }
 
 /// Outside: nothing when the value was bad. Inside: nothing when the key is absent.
@@ -70,16 +79,21 @@ fn machine(node: &Node, files: MachineFiles<'_>, problems: &mut Problems<'_>) ->
             }
         };
     }
-    if machine_names().any(|known| known == name) {
+    let names = preset::names();
+    if names.contains(&name) {
         return Some(MachineRef::Named(name.to_owned()));
     }
-    let names: Vec<&str> = machine_names().collect();
     problems.add(node.span.clone(), format!("no machine is called `{}`", shown(name))).help =
         Some(match nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`? `validate list --machines` lists them"),
             None => format!("machines: {}", names.join(", ")),
         });
     None
+}
+
+/// Whether a `machine` value is the path of a machine file rather than a name.
+fn names_a_file(name: &str) -> bool {
+    name.contains(['/', '\\']) || name.ends_with(".toml") || matches!(name, "." | "..")
 }
 
 /// Whether a path is relative and made of plain names only.
