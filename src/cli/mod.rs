@@ -13,6 +13,10 @@ mod selection;
 mod shim;
 mod target;
 
+pub mod list;
+pub mod schema;
+pub mod selection;
+
 use std::process::ExitCode;
 
 use anyhow::anyhow;
