@@ -17,10 +17,15 @@ use rocvet::sim::{
 
 /// The tree that a line of the index was recorded over.
 pub struct Tree {
+    /// Machine name of the part.
     pub part: &'static str,
+    /// Compute mode of every GPU.
     pub compute: ComputeMode,
+    /// Memory mode.
     pub memory: MemoryMode,
+    /// Physical GPUs.
     pub gpus: u8,
+    /// Whether `/proc/cpuinfo` names a hypervisor.
     pub hypervisor: bool,
 }
 
@@ -48,8 +53,8 @@ impl Tree {
     pub fn view(&self, kernel_release: &str) -> View {
         const BUSES: [u8; 8] = [0x05, 0x27, 0x46, 0x65, 0x85, 0xa7, 0xc6, 0xe5];
         let model = facts::part(self.part).unwrap();
-        let parts = if model.partitionable { u8::try_from(self.compute.devices(8)).unwrap() } else { 1 };
-        let vram = model.driver_vram.unwrap();
+        let parts = if model.partitionable { u8::try_from(self.compute.devices(model.xccs)).unwrap() } else { 1 };
+        let vram = model.driver_vram.unwrap_or(Bytes(u64::from(model.nominal_gib) << 30));
         let mut view = View {
             driver: DriverState::Live { version: Some("6.12.12".to_owned()) },
             kfd: true,
@@ -261,4 +266,98 @@ fn a_shape_hides_addresses_and_nothing_else() {
     assert_eq!(shape("\"bdf\": \"7f4:05:00.1\""), "\"bdf\": \"7f4:05:00.1\"");
     assert_eq!(shape("BDF: 10d72010dc01:66:01.5\n"), "BDF: <address>\n");
     assert_eq!(shape("x,ffff0000-0000-1000-80ff-ffffffffffff,196592"), "x,<uuid>,196592");
+}
+
+/// What a capture holds between two marks, line by line without trailing blanks, up to `lines` lines.
+fn captured(file: &str, after: &str, lines: usize) -> Option<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/amd-smi-hardware").join(file);
+    let Ok(text) = fs::read_to_string(&path) else {
+        println!("skipped: {file} is not here");
+        return None;
+    };
+    let start = text.find(after).unwrap() + after.len();
+    Some(text[start..].lines().skip(1).take(lines).map(|line| line.trim_end().to_owned()).collect())
+}
+
+#[test]
+fn unverified_dialects_agree_with_captures() {
+    use ComputeMode::{Cpx, Spx};
+    use MemoryMode::{Nps1, Nps4};
+    // File, mark, lines to compare, part, compute, memory, GPUs, tool, command.
+    let cases = [
+        (
+            "mi300a-24.7.1_rocm6.3.3-partition.txt",
+            "$ amd-smi partition",
+            99,
+            "mi300a",
+            Spx,
+            Nps1,
+            4,
+            "24.7.1",
+            "partition",
+        ),
+        (
+            "mi300a-24.7.1_rocm6.3.3-static-partition.txt",
+            "$ amd-smi",
+            19,
+            "mi300a",
+            Spx,
+            Nps1,
+            4,
+            "24.7.1",
+            "static -p",
+        ),
+        (
+            "mi300a_cpx_nps1-6.3_style-static-partition.txt",
+            "$ amd-smi",
+            119,
+            "mi300a",
+            Cpx,
+            Nps1,
+            4,
+            "24.7.1",
+            "static -p",
+        ),
+        ("mi300x-25.3.0-static-partition-cpx-nps4.txt", "$ amd-smi", 49, "mi300x", Cpx, Nps4, 8, "25.3.0", "static -p"),
+        (
+            "mi300x_cpx_nps1-6.4.0-partition-current.txt",
+            "== 6.4.0 ==\n",
+            11,
+            "mi300x",
+            Cpx,
+            Nps1,
+            8,
+            "25.3.0",
+            "partition -c",
+        ),
+    ];
+    for (file, after, lines, part, compute, memory, gpus, tool, command) in cases {
+        let Some(expected) = captured(file, after, lines) else { continue };
+        let mut view = Tree { part, compute, memory, gpus, hypervisor: false }.view("");
+        view.drm = true;
+        let response = run(&view, tool.parse().unwrap(), command, true).unwrap();
+        let text = String::from_utf8(response.stdout).unwrap();
+        let got: Vec<&str> = text.lines().map(str::trim_end).take(expected.len()).collect();
+        assert_eq!(got, expected, "{file}");
+    }
+}
+
+#[test]
+fn a_mode_that_cannot_be_read_ends_the_partition_command() {
+    let mut view = Tree::parse("--n 2").view("");
+    let fail = |view: &mut View, gpu: usize| {
+        view.gpus[gpu].partition.as_mut().unwrap().current_compute = Err(Errno::EIO);
+    };
+    let tool = ToolVersion::new(26, 2, 1);
+    fail(&mut view, 1);
+    let second = run(&view, tool, "partition -c --csv", true).unwrap();
+    assert_eq!(second.code, 0);
+    assert!(second.stdout.ends_with(b"1,NPS1,N/A,N/A,0\r\n\n"), "{second:?}");
+    fail(&mut view, 0);
+    let first = run(&view, tool, "partition -c --csv", true).unwrap();
+    assert_eq!((first.code, first.stdout.as_slice()), (1, &b""[..]));
+    assert!(first.stderr.ends_with(b"'partition_dict' where it is not associated with a value\n"));
+    let read = run(&view, tool, "static -p --csv", true).unwrap();
+    assert_eq!(read.code, 0);
+    assert!(read.stdout.ends_with(b"0,N/A,NPS1,0\r\n1,N/A,NPS1,0\r\n\n"), "{read:?}");
 }

@@ -294,7 +294,13 @@ const V25_4: Dialect = Dialect {
 const V25_5: Dialect = Dialect {
     from: ToolVersion::new(25, 5, 0),
     evidence: Evidence::Unverified,
-    changes: &[Change { rule: "compute_partition is called accelerator_partition", source: "facts/amd-smi.md 1.2" }],
+    changes: &[
+        Change { rule: "compute_partition is called accelerator_partition", source: "facts/amd-smi.md 1.2" },
+        Change {
+            rule: "secondaries stay N/A, although one capture shows them with their GPU's profiles",
+            source: "facts/amd-smi.md section 4, 4, against mi300x_dpx_nps1-rocm6.4.3-partition-accelerator",
+        },
+    ],
     compute_key: "accelerator_partition",
     ..V25_4
 };
