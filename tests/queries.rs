@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 
 use rocvet::domain::{Bdf, Bytes, ComputeMode, MemoryMode, ToolVersion};
 use rocvet::facts;
+use rocvet::sim::render::amd_smi::dialect::{DIALECTS, PartitionCommand};
 use rocvet::sim::render::amd_smi::query::{default_table, list, metric, partition, static_, version};
 use rocvet::sim::render::amd_smi::{Context, Format, Response};
 use rocvet::sim::{
     Device, DriverState, Errno, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource, ResourceKind, View,
 };
+
+use serde_json::{Deserializer, Value};
 
 /// The tree that a line of the index was recorded over.
 pub struct Tree {
@@ -360,4 +363,44 @@ fn a_mode_that_cannot_be_read_ends_the_partition_command() {
     let read = run(&view, tool, "static -p --csv", true).unwrap();
     assert_eq!(read.code, 0);
     assert!(read.stdout.ends_with(b"0,N/A,NPS1,0\r\n1,N/A,NPS1,0\r\n\n"), "{read:?}");
+}
+
+#[test]
+fn every_part_answers_every_query_in_every_dialect() {
+    const COMMANDS: [&str; 10] = [
+        "version",
+        "list",
+        "list -e",
+        "static",
+        "static -p -v -b -B -a -d",
+        "metric -m",
+        "partition",
+        "partition -a -g 0",
+        "partition -c -m",
+        "default",
+    ];
+    let mut answers = 0;
+    for part in facts::parts() {
+        let name: &'static str = part.machine_name().leak();
+        for &compute in part.compute_modes().iter().chain(&[ComputeMode::Spx]) {
+            let tree = Tree { part: name, compute, memory: MemoryMode::Nps1, gpus: 2, hypervisor: true };
+            let mut view = tree.view("6.8.0-60-generic");
+            view.drm = true;
+            for dialect in &DIALECTS {
+                for command in COMMANDS {
+                    let Some(response) = run(&view, dialect.from, &format!("{command} --json"), true) else { continue };
+                    // The table that cannot be CSV is the only query that fails.
+                    assert_eq!(response.code, 0, "{name} {} {command}: {response:?}", dialect.from);
+                    let text = String::from_utf8(response.stdout).unwrap();
+                    let several = dialect.partition != PartitionCommand::Combined && command.starts_with("partition");
+                    let text = if several { text.split("\n\nLegend").next().unwrap() } else { &text };
+                    let documents: Vec<Value> =
+                        Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().unwrap();
+                    assert!(documents.len() == 1 || several, "{name} {} {command}: {text}", dialect.from);
+                    answers += 1;
+                }
+            }
+        }
+    }
+    println!("{answers} answers read as JSON");
 }

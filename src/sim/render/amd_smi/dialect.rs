@@ -162,6 +162,8 @@ pub struct Dialect {
     pub vram: VramKeys,
     /// The bare command prints the table of 27.x: one line for each version, and power without a limit.
     pub wide_default_table: bool,
+    /// `static` without a flag dies in its power limits, which only DRM could give.
+    pub static_dies_without_drm: bool,
     /// Every start of the tool reads the compute mode of every GPU, and reports a failure on stderr.
     pub reads_modes_at_start: bool,
 }
@@ -196,6 +198,7 @@ const V24_5: Dialect = Dialect {
     manufacturer: "N/A",
     vram: VramKeys { bit_width: false, bit_width_unknown: None, max_bandwidth: false, without_drm: true },
     wide_default_table: false,
+    static_dies_without_drm: true,
     reads_modes_at_start: true,
 };
 
@@ -216,6 +219,7 @@ const V24_7: Dialect = Dialect {
     }],
     partition_ids: true,
     partition: PartitionCommand::Separate { unreadable: Unreadable::Zero },
+    static_dies_without_drm: false,
     asic: AsicKeys { subsystem: true, target: true, ..V24_6.asic },
     manufacturer: "0x1002",
     vram: VramKeys { bit_width: true, bit_width_unknown: Some(0xffff_ffff), ..V24_6.vram },

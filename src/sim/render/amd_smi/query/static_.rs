@@ -11,7 +11,12 @@ use super::{NA, metric, notes, start_notes, version};
 /// AMD's name where the tool has it from its own table.
 const VENDOR: &str = "Advanced Micro Devices Inc. [AMD/ATI]";
 
-/// Which sections were asked for. None at all means those that the tool prints unasked, of the ones reproduced here.
+/// What 24.5 dies of when it comes to the power limits (stack frames left out).
+const CRASH: &str =
+    "UnboundLocalError: cannot access local variable 'min_power_limit' where it is not associated with a value\n";
+
+/// Which sections were asked for. None at all means those that the tool prints unasked, of the ones reproduced here:
+/// limit, ras, clock, NUMA, cache and the other sections of a plain `static` are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct StaticSections {
@@ -37,6 +42,13 @@ pub fn render(ctx: &Context<'_>, sections: StaticSections) -> Response {
     let mut stdout = String::new();
     let mut stderr = start_notes(ctx.view, ctx.tool);
     let mut records = Vec::new();
+    if let Some(first) = seen.first().filter(|first| first.dialect.static_dies_without_drm && !first.drm)
+        && sections == StaticSections::default()
+    {
+        stdout.push_str(notes::of_link(first));
+        stderr.push_str(CRASH);
+        return Response { stdout: stdout.into_bytes(), stderr: stderr.into_bytes(), code: 1 };
+    }
     for one in &seen {
         let sections = with_defaults(sections, one);
         let mut fields = record([("gpu", json!(one.index))]);
