@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rocvet::domain::{Bdf, Bytes, ComputeMode, MemoryMode, ToolVersion};
 use rocvet::facts;
-use rocvet::sim::render::amd_smi::dialect::{DIALECTS, PartitionCommand};
+use rocvet::sim::render::amd_smi::dialect::{Bugs, DIALECTS, PartitionCommand};
 use rocvet::sim::render::amd_smi::query::{default_table, list, metric, partition, static_, version};
 use rocvet::sim::render::amd_smi::{Context, Format, Response};
 use rocvet::sim::{
@@ -177,7 +177,7 @@ pub fn run(view: &View, tool: ToolVersion, command: &str, root: bool) -> Option<
         targets = (0..view.devices.len()).collect();
     }
     let has = |names: &[&str]| flags.iter().any(|flag| names.contains(flag));
-    let ctx = Context { view, tool, format, targets: &targets, root };
+    let ctx = Context { view, tool, format, targets: &targets, root, bugs: Bugs::default() };
     Some(match subcommand {
         "version" => version::render(
             &ctx,
@@ -403,4 +403,33 @@ fn every_part_answers_every_query_in_every_dialect() {
         }
     }
     println!("{answers} answers read as JSON");
+}
+
+#[test]
+fn a_bug_switched_on_changes_what_it_is_about_and_nothing_else() {
+    let view = Tree::parse("--mode CPX --nps NPS4 --n 1").view("");
+    let targets = [0, 1];
+    let print = |tool: &str, bugs: Bugs| {
+        let ctx = Context {
+            view: &view,
+            tool: tool.parse().unwrap(),
+            format: Format::Csv,
+            targets: &targets,
+            root: true,
+            bugs,
+        };
+        let memory = metric::render(&ctx, metric::MetricSections { mem_usage: true }).stdout;
+        let devices = list::render(&ctx, false).stdout;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().lines().nth(2).unwrap().to_owned();
+        (text(memory), text(devices))
+    };
+    let off = Bugs::default();
+    let (memory, device) = print("27.1.0", off);
+    assert!(memory.starts_with("1,24574,N/A,") && device.contains("e30174a1"), "{memory} {device}");
+    let (whole, _) = print("27.1.0", Bugs { whole_gpu_memory: true, ..off });
+    assert!(whole.starts_with("1,196592,283,"), "{whole}");
+    let (same, shared) = print("27.1.0", Bugs { uuid_shared: true, ..off });
+    assert!(same == memory && shared.contains("e3ff74a1"), "{same} {shared}");
+    assert!(print("24.7.0", off).0.starts_with("1,196592,283,"));
+    assert!(print("24.7.0", Bugs { secondaries_na: true, ..off }).0.starts_with("1,24574,N/A,"));
 }

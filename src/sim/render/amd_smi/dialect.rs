@@ -168,6 +168,17 @@ pub struct Dialect {
     pub reads_modes_at_start: bool,
 }
 
+/// Known bugs of the tool that can be switched on in any dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bugs {
+    /// Every partition shows its whole GPU's memory (ROCm#4750).
+    pub whole_gpu_memory: bool,
+    /// Every partition but the first of a GPU shows N/A (ROCm/amdsmi#100).
+    pub secondaries_na: bool,
+    /// All partitions of a GPU show the same UUID (facts/amd-smi.md section 4, 16).
+    pub uuid_shared: bool,
+}
+
 const V24_5: Dialect = Dialect {
     from: ToolVersion::new(24, 0, 0),
     evidence: Evidence::Bytes,
@@ -392,6 +403,19 @@ impl Dialect {
     /// The rules that a tool version follows: the last row that is not newer, or the oldest.
     pub fn of(tool: ToolVersion) -> &'static Self {
         DIALECTS.iter().rfind(|dialect| dialect.from <= tool).unwrap_or(&DIALECTS[0])
+    }
+
+    /// The same rules with these bugs on.
+    pub fn with(mut self, bugs: Bugs) -> Self {
+        if bugs.secondaries_na {
+            self.secondaries = Secondaries::NotApplicable;
+            self.secondary_memory = Secondaries::NotApplicable;
+        }
+        if bugs.whole_gpu_memory {
+            self.secondary_memory = Secondaries::AsPrimary;
+        }
+        self.uuid_with_partition &= !bugs.uuid_shared;
+        self
     }
 }
 

@@ -99,7 +99,12 @@ fn asic(seen: &Seen<'_>) -> Map<String, Value> {
     let text = |known: bool, text: String| if known { json!(text) } else { json!(NA) };
     let id = seen.gpu.unique_id;
     // Without DRM the serial falls back to the unique id, and the prefix stands before a decimal number.
-    let serial = if seen.drm { format!("0x{id:016X}") } else { format!("0x{id}") };
+    let serial = match (seen.drm, id) {
+        // A card without a unique id (capture strix_halo_gfx1151-6.3.1_style-static).
+        (true, 0) => NA.to_owned(),
+        (true, _) => format!("0x{id:016X}"),
+        (false, _) => format!("0x{id}"),
+    };
     let units = seen.device.node.as_ref().map(|node| node.simd_count / seen.gpu.model.simds_per_cu.max(1));
     let digits = keys.revision_digits;
     let mut fields = record([
