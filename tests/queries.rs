@@ -7,151 +7,35 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rocvet::domain::{Bdf, Bytes, ComputeMode, MemoryMode, ToolVersion};
-use rocvet::facts;
+use rocvet::domain::{ComputeMode, MemoryMode, ToolVersion};
 use rocvet::sim::render::amd_smi::dialect::{Bugs, DIALECTS, PartitionCommand};
 use rocvet::sim::render::amd_smi::query::{default_table, list, metric, partition, static_, version};
 use rocvet::sim::render::amd_smi::{Context, Format, Response};
-use rocvet::sim::{
-    Device, DriverState, Errno, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource, ResourceKind, View,
-};
+use rocvet::sim::{Errno, Kernel, Machine, Platform, View, preset};
 
 use serde_json::{Deserializer, Value};
 
-/// The tree that a line of the index was recorded over.
-pub struct Tree {
-    /// Machine name of the part.
-    pub part: &'static str,
-    /// Compute mode of every GPU.
-    pub compute: ComputeMode,
-    /// Memory mode.
-    pub memory: MemoryMode,
-    /// Physical GPUs.
-    pub gpus: u8,
-    /// Whether `/proc/cpuinfo` names a hypervisor.
-    pub hypervisor: bool,
+/// The machine that a line of the index was recorded on: `--gpu rx5700xt --mode CPX --nps NPS4 --n 2 --vm`.
+pub fn reference(arguments: &str) -> Machine {
+    let words: Vec<&str> = arguments.split_whitespace().collect();
+    let value = |flag: &str| words.iter().position(|word| *word == flag).map(|at| words[at + 1]);
+    let mut machine = preset::named(&format!("reference-{}", value("--gpu").unwrap_or("mi300x"))).unwrap();
+    machine.gpus = value("--n").map_or(2, |count| count.parse().unwrap());
+    if let Some(mode) = value("--mode") {
+        machine.compute = mode.parse().unwrap();
+    }
+    if let Some(mode) = value("--nps") {
+        machine.memory = mode.parse().unwrap();
+    }
+    if words.contains(&"--vm") {
+        machine.platform = Platform::Passthrough;
+    }
+    machine
 }
 
-impl Tree {
-    /// Reads `--gpu rx5700xt --mode CPX --nps NPS4 --n 2 --vm`.
-    pub fn parse(arguments: &str) -> Self {
-        let mut tree =
-            Self { part: "mi300x", compute: ComputeMode::Spx, memory: MemoryMode::Nps1, gpus: 2, hypervisor: false };
-        let words: Vec<&str> = arguments.split_whitespace().collect();
-        for (at, word) in words.iter().enumerate() {
-            let value = || words[at + 1];
-            match *word {
-                "--gpu" => tree.part = if value() == "rx5700xt" { "rx5700xt" } else { "mi300x" },
-                "--mode" => tree.compute = value().parse().unwrap(),
-                "--nps" => tree.memory = value().parse().unwrap(),
-                "--n" => tree.gpus = value().parse().unwrap(),
-                "--vm" => tree.hypervisor = true,
-                _ => {}
-            }
-        }
-        tree
-    }
-
-    /// What the kernel shows on it, by `make-sysfs.py`.
-    pub fn view(&self, kernel_release: &str) -> View {
-        const BUSES: [u8; 8] = [0x05, 0x27, 0x46, 0x65, 0x85, 0xa7, 0xc6, 0xe5];
-        let model = facts::part(self.part).unwrap();
-        let parts = if model.partitionable { u8::try_from(self.compute.devices(model.xccs)).unwrap() } else { 1 };
-        let vram = model.driver_vram.unwrap_or(Bytes(u64::from(model.nominal_gib) << 30));
-        let mut view = View {
-            driver: DriverState::Live { version: Some("6.12.12".to_owned()) },
-            kfd: true,
-            hypervisor: self.hypervisor,
-            gpus: Vec::new(),
-            devices: Vec::new(),
-            cpu_nodes: 2,
-            drm: false,
-            kernel_release: kernel_release.to_owned(),
-        };
-        for number in 0..self.gpus {
-            let bus = BUSES[usize::from(number)];
-            let unique_id = 0xe3a6_b8a5_a6c0_0001 + u64::from(number);
-            view.gpus.push(Gpu {
-                model,
-                bdf: Bdf { domain: 0, bus, device: 0, function: 0 },
-                device_id: model.pci_ids[0],
-                unique_id,
-                serial: model.partitionable.then(|| format!("69230700{number:04}")),
-                numa_node: i32::from(number / 4),
-                vram_total: vram,
-                vram_used: Bytes(297_525_248),
-                gtt_total: vram,
-                gtt_used: Bytes(12_345_344),
-                partition: model.partitionable.then(|| self.files()),
-                virtual_function: false,
-                hive_id: 0,
-                product_name: model.partitionable.then(|| "AMD Instinct MI300X OAM".to_owned()),
-                product_number: model.partitionable.then(|| "102-G30211-00".to_owned()),
-                subsystem_device: if model.partitionable { 0x74a1 } else { 0x0b36 },
-                revision: 0,
-                vram_vendor: Some("hynix".to_owned()),
-                max_link_width: 16,
-                max_link_speed: 32,
-                metrics: model.partitionable.then_some(GpuMetrics {
-                    num_partition: Some(u16::from(parts)),
-                    hotspot: 42,
-                    socket_power: 140,
-                    gfx_activity: 0,
-                    umc_activity: 0,
-                }),
-            });
-            for partition in 0..parts {
-                let minor = u32::try_from(view.devices.len()).unwrap();
-                let whole = self.memory == MemoryMode::Nps1;
-                view.devices.push(Device {
-                    gpu: usize::from(number),
-                    partition,
-                    card: minor,
-                    render: 128 + minor,
-                    node: Some(KfdNode {
-                        id: 2 + minor,
-                        gpu_id: 10_000 + 7 * (2 + minor),
-                        simd_count: model.xccs * model.cus_per_xcc * model.simds_per_cu / u32::from(parts),
-                        num_xcc: model.xccs / u32::from(parts),
-                        location_id: (u32::from(bus) << 8) | u32::from(partition),
-                        unique_id,
-                        memory: if whole { vram } else { Bytes(vram.0 / u64::from(parts)) },
-                    }),
-                });
-            }
-        }
-        view
-    }
-
-    fn files(&self) -> PartitionFiles {
-        let profile = |mode: ComputeMode| {
-            let parts = mode.devices(8);
-            let resource = |(kind, total): (ResourceKind, u32)| {
-                let (instances, shared) = match (kind, mode) {
-                    // Two CPX partitions share the JPEG decoders of one video core.
-                    (ResourceKind::Jpeg, ComputeMode::Cpx) => (8, 2),
-                    (_, _) => ((total / parts).max(1), (parts / total).max(1)),
-                };
-                Resource { kind, instances, shared }
-            };
-            let kinds =
-                [(ResourceKind::Xcc, 8), (ResourceKind::Decoder, 4), (ResourceKind::Dma, 16), (ResourceKind::Jpeg, 32)];
-            let small = matches!(mode, ComputeMode::Spx | ComputeMode::Dpx);
-            Profile {
-                mode,
-                memory_caps: if small { "NPS1" } else { "NPS1, NPS4" }.to_owned(),
-                resources: kinds.into_iter().map(resource).collect(),
-            }
-        };
-        PartitionFiles {
-            current_compute: Ok(self.compute.name().to_owned()),
-            available_compute: Ok("SPX, DPX, QPX, CPX".to_owned()),
-            current_memory: Ok(self.memory.name().to_owned()),
-            available_memory: Ok("NPS1, NPS4".to_owned()),
-            profiles: [ComputeMode::Spx, ComputeMode::Dpx, ComputeMode::Qpx, ComputeMode::Cpx].map(profile).to_vec(),
-            mem_alloc_mode: Err(Errno::ENOENT),
-        }
-    }
+/// What the kernel shows on a machine.
+pub fn view(machine: Machine) -> View {
+    Kernel::new(machine).unwrap().view()
 }
 
 /// Renders a command line; `None` where the tool refuses it before any query is rendered.
@@ -240,7 +124,7 @@ fn every_recorded_query_is_reproduced() {
         let [file, tool, tree, command, code, ..] = fields[..] else { panic!("{line}") };
         let tool: ToolVersion = tool.parse().unwrap();
         let command = command.strip_prefix("amd-smi").unwrap().trim();
-        let view = Tree::parse(tree).view("6.18.44-fc-v669");
+        let view = view(reference(tree));
         let subcommand = command.split_whitespace().next().unwrap_or("default").to_owned();
         let tally = score.entry((tool, subcommand)).or_default();
         let Some(response) = run(&view, tool, command, true) else {
@@ -336,8 +220,8 @@ fn unverified_dialects_agree_with_captures() {
     ];
     for (file, after, lines, part, compute, memory, gpus, tool, command) in cases {
         let Some(expected) = captured(file, after, lines) else { continue };
-        let mut view = Tree { part, compute, memory, gpus, hypervisor: false }.view("");
-        view.drm = true;
+        let machine = Machine { gpus, compute, memory, ..preset::named(part).unwrap() };
+        let view = view(machine);
         let response = run(&view, tool.parse().unwrap(), command, true).unwrap();
         let text = String::from_utf8(response.stdout).unwrap();
         let got: Vec<&str> = text.lines().map(str::trim_end).take(expected.len()).collect();
@@ -347,7 +231,7 @@ fn unverified_dialects_agree_with_captures() {
 
 #[test]
 fn a_mode_that_cannot_be_read_ends_the_partition_command() {
-    let mut view = Tree::parse("--n 2").view("");
+    let mut view = view(reference("--n 2"));
     let fail = |view: &mut View, gpu: usize| {
         view.gpus[gpu].partition.as_mut().unwrap().current_compute = Err(Errno::EIO);
     };
@@ -380,16 +264,15 @@ fn every_part_answers_every_query_in_every_dialect() {
         "default",
     ];
     let mut answers = 0;
-    for part in facts::parts() {
-        let name: &'static str = part.machine_name().leak();
-        for &compute in part.compute_modes().iter().chain(&[ComputeMode::Spx]) {
-            let tree = Tree { part: name, compute, memory: MemoryMode::Nps1, gpus: 2, hypervisor: true };
-            let mut view = tree.view("6.8.0-60-generic");
-            view.drm = true;
+    // The reference machines have no DRM, without which a plain `static` of 24.5 dies.
+    for name in preset::names().into_iter().filter(|name| !name.starts_with("reference-")) {
+        let machine = preset::named(name).unwrap();
+        let modes = machine.model().unwrap().compute_modes();
+        for &compute in modes.iter().chain(&[ComputeMode::Spx]) {
+            let view = view(Machine { gpus: 2, compute, platform: Platform::Passthrough, ..machine.clone() });
             for dialect in &DIALECTS {
                 for command in COMMANDS {
                     let Some(response) = run(&view, dialect.from, &format!("{command} --json"), true) else { continue };
-                    // The table that cannot be CSV is the only query that fails.
                     assert_eq!(response.code, 0, "{name} {} {command}: {response:?}", dialect.from);
                     let text = String::from_utf8(response.stdout).unwrap();
                     let several = dialect.partition != PartitionCommand::Combined && command.starts_with("partition");
@@ -407,7 +290,7 @@ fn every_part_answers_every_query_in_every_dialect() {
 
 #[test]
 fn a_bug_switched_on_changes_what_it_is_about_and_nothing_else() {
-    let view = Tree::parse("--mode CPX --nps NPS4 --n 1").view("");
+    let view = view(reference("--mode CPX --nps NPS4 --n 1"));
     let targets = [0, 1];
     let print = |tool: &str, bugs: Bugs| {
         let ctx = Context {
