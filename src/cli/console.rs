@@ -17,6 +17,12 @@ pub fn style() -> Style {
     }
 }
 
+/// What standard output is, for a table.
+pub fn screen() -> super::list::Screen {
+    let width = comfy_table::Table::new().width();
+    super::list::Screen { terminal: io::stdout().is_terminal(), width }
+}
+
 /// Writes to standard output. A reader that went away (`| head`) is no error.
 ///
 /// # Errors

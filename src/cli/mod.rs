@@ -4,18 +4,14 @@ mod amd_smi;
 mod console;
 mod exit;
 mod explain;
-mod list;
+pub mod list;
 mod record;
 mod results;
 mod run;
-mod schema;
-mod selection;
-mod shim;
-mod target;
-
-pub mod list;
 pub mod schema;
 pub mod selection;
+mod shim;
+mod target;
 
 use std::process::ExitCode;
 
@@ -88,14 +84,33 @@ fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
-        Some(Command::List(args)) => list::run(&args),
+        Some(Command::List(args)) => list(&args),
         Some(Command::Explain(args)) => explain::run(&args),
-        Some(Command::Schema(args)) => schema::run(&args),
+        Some(Command::Schema(args)) => schema(&args),
         Some(Command::Shim(args)) => shim::run(&args),
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man) => man(),
     }
+}
+
+fn list(args: &list::ListArgs) -> Outcome {
+    let listed = args.list(console::screen()).map_err(|error| match error {
+        list::ListError::Load(error) => scenario_errors(&error),
+        list::ListError::Filter(_) => Failure::usage(error),
+        list::ListError::Json(_) => Failure::from(anyhow!(error)),
+    })?;
+    print(listed.text.as_bytes())?;
+    Ok(if listed.exit == 0 { Exit::Done } else { Exit::NothingMatched })
+}
+
+fn schema(args: &schema::SchemaArgs) -> Outcome {
+    let registry = schema::Registry {
+        scenario: crate::scenario::schema,
+        run: || schemars::schema_for!(crate::run::RunRecord),
+        machine: crate::scenario::schema,
+    };
+    print(args.render(&registry).map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
 }
 
 fn completions(shell: clap_complete::Shell) -> Outcome {

@@ -7,6 +7,7 @@ mod open;
 mod real;
 pub mod record;
 pub mod recorded;
+pub mod simulated;
 
 pub use error::HostError;
 pub use file::{HOST_FILE, HOST_SCHEMA, HostFile, HostKind};

@@ -40,6 +40,13 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The first line of a journal.
+    pub fn started(run: String, cases: Vec<String>) -> Self {
+        Self::RunStarted { schema: "rocvet.events/1".to_owned(), run, cases }
+    }
+}
+
 /// The folder of one run.
 #[derive(Debug)]
 pub struct RunFolder {

@@ -1,11 +1,16 @@
 //! Executing a plan: one host for each case, observations, verdicts, a journal, and the record of the run.
 
+mod case;
+mod clock;
 mod coverage;
 mod execute;
 mod exit;
 mod journal;
+mod observe;
 mod record;
 
+pub use case::{Bed, Lab, machine_of};
+pub use clock::{Clock, Stopwatch};
 pub use coverage::{Coverage, Gaps};
 pub use execute::{Options, Progress, execute};
 pub use exit::{Exit, exit_of};

@@ -89,7 +89,7 @@ fn set(host: &Host, request: &SetRequest, format: Format, asking: &Asking) -> Se
 fn run(host: &Host, args: &[String], asking: &Asking) -> Asked<()> {
     let json = args.iter().any(|arg| arg == "--json");
     let call = host.call_amd_smi(args, "", asking);
-    read(call, |call| parse::anything(call, if json { Format::Json } else { Format::Human }))
+    read(call, |call| crate::witness::amd_smi::parse::anything(call, if json { Format::Json } else { Format::Human }))
 }
 
 /// Reads a call. One that never started said nothing, whatever a parser makes of silence.

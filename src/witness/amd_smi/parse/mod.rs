@@ -38,3 +38,8 @@ pub fn memory_use(_call: &Call, _format: Format) -> Answer<Vec<VramRow>> {
 pub fn set_rows(_call: &Call, _format: Format, _request: &SetRequest) -> Answer<Vec<SetRow>> {
     todo!()
 }
+
+/// Any command, word for word: its documents and its failure.
+pub fn anything(_call: &Call, _format: Format) -> Answer<()> {
+    todo!()
+}
