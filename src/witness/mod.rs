@@ -1,6 +1,7 @@
 //! Witnesses: what each of them says about a host, as readings. None of them judges.
 
 pub mod amd_smi;
+mod files;
 pub mod kfd;
 mod observations;
 pub mod sysfs;
