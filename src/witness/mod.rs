@@ -8,3 +8,6 @@ pub mod sysfs;
 pub mod tree;
 
 pub use observations::{Asked, Call, KfdNode, Observations, SetDone, Snapshot, SysfsGpu};
+
+#[cfg(test)]
+mod tests;
