@@ -1,6 +1,14 @@
 //! The parser against real output: captures from hardware (read where they are, never copied) and the transcripts of
 //! the real tool over made-up trees. Expectations are data; one function compares.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::wildcard_enum_match_arm
+)]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -395,12 +403,15 @@ fn every_output_of_the_real_tool_reads_alike_in_every_format() {
     assert!(looked_at > 60, "{looked_at}");
 }
 
+/// Transcript, query, format, start of the failure, rows (`Err` for none).
+type Told = (&'static str, &'static str, Format, Option<&'static str>, Result<&'static [&'static str], ()>);
+
 /// Set, reset and error scenarios, with the transcript's own header.
 #[test]
 fn failures_and_successes_are_told_by_the_sentence() {
     let Some(folder) = shared("amd-smi-synthetic") else { return };
     let json = Format::Json;
-    let table: &[(&str, &str, Format, Option<&str>, Result<&[&str], ()>)] = &[
+    let table: &[Told] = &[
         ("24.5.2-set-C-CPX-ok", "set-C", Format::Human, None, Ok(&["0 said", "1 said"])),
         ("24.5.2-set-C-CPX-csv-ok", "set-C", Format::Csv, None, Ok(&["0 said", "1 said"])),
         ("24.5.2-set-C-CPX-json-ok", "set-C", json, None, Ok(&["0 said", "1 said"])),

@@ -90,7 +90,9 @@ fn memory(node: &Tree) -> Reading<Bytes> {
                     Some(total) => sum = Some(total),
                     None => return Reading::malformed(size.to_string(), "larger than any memory"),
                 },
-                other => return other.map(Bytes),
+                absent @ (Reading::NotApplicable | Reading::NotReported | Reading::Malformed { .. }) => {
+                    return absent.map(Bytes);
+                }
             }
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn errors(text: &str) -> Vec<ToolError> {
     if text.contains("\"error\"") { read(text).errors } else { Vec::new() }
 }
 
-/// Where the next document starts: an object, or a list of objects. `[Y/N]`, `[AMDSMI_STATUS_BUSY]` and the bars of a
+/// Where the next document starts: an object, or a list of objects or lists. `[Y/N]`, `[AMDSMI_STATUS_BUSY]` and the bars of a
 /// progress line are none.
 fn find_start(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -54,7 +54,7 @@ fn find_start(text: &str) -> Option<usize> {
     };
     (0..bytes.len()).find(|&at| match bytes[at] {
         b'{' => follows(at, b"\"}"),
-        b'[' => follows(at, b"{]"),
+        b'[' => follows(at, b"{[]"),
         _ => false,
     })
 }
@@ -68,10 +68,10 @@ fn take(output: &mut Output, document: Value) {
             }
             let lists = map.values().any(Value::is_array) && !map.contains_key("gpu");
             if lists {
-                for (title, value) in map {
-                    match value {
-                        Value::Array(items) => list(output, Some(title.to_lowercase()), items),
-                        other => output.stray(&other.to_string()),
+                for (title, mut value) in map {
+                    match value.as_array_mut().map(std::mem::take) {
+                        Some(items) => list(output, Some(title.to_lowercase()), items),
+                        None => output.stray(&value.to_string()),
                     }
                 }
             } else {
@@ -89,14 +89,14 @@ fn list(output: &mut Output, title: Option<String>, items: Vec<Value>) {
     if items.is_empty() || !items.iter().all(is_error) {
         output.groups.push(Group { title, ..Group::default() });
     }
-    for item in items {
+    for mut item in items {
         let failed = is_error(&item);
-        match item {
-            Value::Object(map) if failed => output.errors.push(error(&map)),
-            Value::Object(map) => output.push(record(map)),
-            other => {
+        match item.as_object_mut().map(std::mem::take) {
+            Some(map) if failed => output.errors.push(error(&map)),
+            Some(map) => output.push(record(map)),
+            None => {
                 output.broken.get_or_insert_with(|| "a list with something in it that is no object".to_owned());
-                output.stray(&other.to_string());
+                output.stray(&item.to_string());
             }
         }
     }
@@ -106,16 +106,17 @@ fn record(map: Map<String, Value>) -> Record {
     let mut record = Record { gpu: Leaf::Nothing, cells: Vec::new() };
     for (key, value) in map {
         let key = key.to_lowercase();
-        match value {
-            value if key == "gpu" || key == "gpu_id" => record.gpu = leaf(&value),
-            Value::Object(inner) if !inner.contains_key("value") => {
-                record.cells.extend(inner.into_iter().map(|(inner_key, value)| Cell {
-                    section: Some(key.clone()),
-                    key: inner_key.to_lowercase(),
-                    leaf: leaf(&value),
-                }));
-            }
-            value => record.cells.push(Cell { section: None, key, leaf: leaf(&value) }),
+        if key == "gpu" || key == "gpu_id" {
+            record.gpu = leaf(&value);
+            continue;
+        }
+        match value.as_object().filter(|inner| !inner.contains_key("value")) {
+            Some(inner) => record.cells.extend(inner.iter().map(|(inner_key, value)| Cell {
+                section: Some(key.clone()),
+                key: inner_key.to_lowercase(),
+                leaf: leaf(value),
+            })),
+            None => record.cells.push(Cell { section: None, key, leaf: leaf(&value) }),
         }
     }
     record

@@ -134,7 +134,9 @@ impl Record {
     pub(super) fn index(&self) -> Result<u32, Reading<()>> {
         match self.gpu.number() {
             Reading::Value(index) => Ok(index),
-            other => Err(other.map(|_| ())),
+            absent @ (Reading::NotApplicable | Reading::NotReported | Reading::Malformed { .. }) => {
+                Err(absent.map(|_| ()))
+            }
         }
     }
 }
