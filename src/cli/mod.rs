@@ -13,11 +13,13 @@ pub mod selection;
 mod shim;
 mod target;
 
+
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::process::Cancel;
 use crate::scenario::LoadError;
 
 pub use amd_smi::{AmdSmiCall, called_as_amd_smi};
@@ -88,7 +90,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Schema(args)) => schema(&args),
         Some(Command::Shim(args)) => shim::run(&args),
-        Some(Command::Record(args)) => record::run(&args),
+        Some(Command::Record(args)) => record(&args),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man) => man(),
     }
@@ -102,6 +104,14 @@ fn list(args: &list::ListArgs) -> Outcome {
     })?;
     print(listed.text.as_bytes())?;
     Ok(if listed.exit == 0 { Exit::Done } else { Exit::NothingMatched })
+}
+
+fn record(args: &record::RecordArgs) -> Outcome {
+    let recorded = args.run(Cancel::new()).map_err(Failure::unavailable)?;
+    let (calls, entries) = (recorded.calls, recorded.entries);
+    console::note(&format!("recorded {calls} calls of amd-smi and {entries} files of the kernel's trees"));
+    console::note(&format!("replay it with: validate run --host {}", args.dir.display()));
+    Ok(Exit::Done)
 }
 
 fn schema(args: &schema::SchemaArgs) -> Outcome {
