@@ -64,7 +64,7 @@ impl Kernel {
     }
 
     /// `write(current_compute_partition)` of one physical GPU. Takes effect at once, or answers an errno:
-    /// EBUSY while a client holds the GPU, EINVAL for a mode that is not legal now, EPERM in reset or in a virtual
+    /// EBUSY while a client holds the GPU, EINVAL for a mode that is not legal now, EPERM in reset, EACCES in a virtual
     /// function, ENOENT where the file does not exist. Source: facts/partitions.md sections 5 and 6.
     pub fn write_compute(&mut self, gpu: usize, mode: ComputeMode) -> Result<(), Errno> {
         let planted = self.active_faults().find_map(|fault| match fault {
@@ -174,8 +174,8 @@ impl Kernel {
             return Err(errno);
         }
         if self.machine.platform == Platform::VirtualFunction {
-            // The file's mode is 0444 and the driver has no `switch_partition_mode`: root is refused too.
-            return Err(Errno::EPERM);
+            // The file is 0444, and sysfs checks that of root too (KERNFS_ROOT_EXTRA_OPEN_PERM_CHECK).
+            return Err(Errno::EACCES);
         }
         Ok(())
     }
@@ -188,3 +188,6 @@ impl Kernel {
 fn denied_in_reset(fault: &Fault) -> Option<Errno> {
     (*fault == Fault::Named(Named::InReset)).then_some(Errno::EPERM)
 }
+
+#[cfg(test)]
+mod tests;
