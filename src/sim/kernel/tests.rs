@@ -142,7 +142,7 @@ fn faults_below_the_tool_change_the_view_and_only_from_their_call_on() {
     assert_eq!((first("no_drm"), first("index_order")), ((0, 2, 128), (7, 58, 184)));
     let files = |fault: &str| shown(fault).gpus[3].partition.clone().unwrap();
     assert_eq!(files("in_reset").available_memory, Err(Errno::EPERM));
-    assert_eq!(files("unknown_partition_mode").current_memory, Ok("UNKNOWN".to_owned()));
+    assert_eq!(files("unknown_partition_mode").current_compute, Ok("UNKNOWN".to_owned()));
     assert_eq!(files("empty_compute_partition_file").current_compute, Ok(String::new()));
     assert_eq!(files("spx_not_available").available_compute, Ok("QPX, CPX".to_owned()));
 
