@@ -89,7 +89,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::List(args)) => list(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Schema(args)) => schema(&args),
-        Some(Command::Shim(args)) => shim::run(&args),
+        Some(Command::Shim(args)) => shim(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man) => man(),
@@ -111,6 +111,11 @@ fn record(args: &record::RecordArgs) -> Outcome {
     let (calls, entries) = (recorded.calls, recorded.entries);
     console::note(&format!("recorded {calls} calls of amd-smi and {entries} files of the kernel's trees"));
     console::note(&format!("replay it with: validate run --host {}", args.dir.display()));
+    Ok(Exit::Done)
+}
+
+fn shim(args: &shim::ShimArgs) -> Outcome {
+    shim::run(args).map_err(Failure::usage)?;
     Ok(Exit::Done)
 }
 

@@ -6,7 +6,7 @@ use crate::check::{self, Judged, Verdict};
 use crate::domain::Status;
 use crate::host::{Asking, Host, simulated};
 use crate::scenario::{Case, MachineRef, Simulate};
-use crate::sim::{Machine, MachineError, preset};
+use crate::sim::{Machine, MachineError, machine_named};
 
 use super::clock::Stopwatch;
 use super::journal::keep_evidence;
@@ -84,7 +84,7 @@ impl Bed {
 /// No machine has that name, or no machine can be so.
 pub fn machine_of(simulate: &Simulate) -> Result<Machine, MachineError> {
     let base = match &simulate.machine {
-        MachineRef::Named(name) => preset::named(name)?,
+        MachineRef::Named(name) => machine_named(name)?,
         MachineRef::File { machine, .. } => Machine::clone(machine),
     };
     let machine = Machine {
