@@ -54,6 +54,8 @@ pub struct Context<'a> {
     pub targets: &'a [usize],
     /// Effective user id 0.
     pub root: bool,
+    /// Bugs of the tool that are switched on.
+    pub bugs: dialect::Bugs,
 }
 
 /// Answers one call. Writes that the tool makes go to `kernel`; saving its state is the caller's job.
