@@ -11,7 +11,7 @@ use crate::domain::CheckId;
 use crate::facts;
 use crate::plan::{Excluded, Plan, Target};
 use crate::scenario::{self, Case, LoadError};
-use crate::sim::preset;
+use crate::sim::machine_names;
 
 use super::selection::SelectionArgs;
 
@@ -183,7 +183,7 @@ fn rows(cases: &[Case]) -> Vec<Row> {
 }
 
 fn machines() -> Vec<Row> {
-    preset::names()
+    machine_names()
         .into_iter()
         .map(|name| {
             let part = facts::part(name.strip_prefix("reference-").unwrap_or(name));
