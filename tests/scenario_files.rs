@@ -1,5 +1,7 @@
 //! Scenario files: what each mistake looks like to the person who made it, and what the lists multiply into.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -87,6 +89,35 @@ fn lists_multiply_into_cases_in_the_order_of_the_file() {
 }
 
 #[test]
+fn one_list_of_faults_is_one_machine_and_a_list_of_lists_is_several() {
+    let ids = |faults: &str| -> Vec<String> {
+        let text = with("gpus = 2", &format!("faults = {faults}")).replace("[\"SPX\", \"CPX\"]", "\"SPX\"");
+        let text = text.replace("[\"26.2.1\", \"27.1.0\"]", "\"26.2.1\"").replace("[\"DPX\", \"QPX\"]", "[\"DPX\"]");
+        cases_of(&text).unwrap().into_iter().map(|case| case.id).collect()
+    };
+    assert_eq!(ids("[\"compute=EBUSY\", \"memory=EIO\"]"), ["test/whole"]);
+    assert_eq!(
+        ids("[[\"compute=EBUSY\", \"memory=EIO\"], [\"after=2:compute=EIO\"], []]"),
+        [
+            "test/whole::faults=compute=EBUSY+memory=EIO",
+            "test/whole::faults=after=2:compute=EIO",
+            "test/whole::faults=none",
+        ]
+    );
+}
+
+#[test]
+fn ten_thousand_cases_are_read_and_their_memory_is_bounded() {
+    let values = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let text = with("target = [\"DPX\", \"QPX\"]", &format!("target = [\"DPX\"]\nn = [{}]", values(2500)))
+        .replace("AMDSMI_STATUS_BUSY", "S${n}");
+    assert_eq!(cases_of(&text).unwrap().len(), 10_000);
+    let run = format!("run = [{}]", vec![format!("\"{}\"", "x".repeat(900)); 60].join(", "));
+    let problem = cases_of(&text.replace("run = [\"static\", \"--vram\"]", &run)).unwrap_err();
+    assert!(problem.contains("take more than 128 MiB"), "{problem}");
+}
+
+#[test]
 fn an_axis_of_one_value_is_not_in_the_id() {
     let text = with("[\"SPX\", \"CPX\"]", "[\"SPX\"]").replace("[\"26.2.1\", \"27.1.0\"]", "\"26.2.1\"");
     let ids: Vec<String> = cases_of(&text).unwrap().into_iter().map(|case| case.id).collect();
@@ -142,6 +173,10 @@ fn broken() -> Vec<(&'static str, String)> {
         ("sweep-not-closed", with("\"${target}\", gpu", "\"${target\", gpu")),
         ("value-twice", with("\"DPX\", \"QPX\"", "\"DPX\", \"DPX\"")),
         ("empty-list", with("[\"DPX\", \"QPX\"]", "[]")),
+        ("unknown-fault", with("gpus = 2", "faults = [\"compute=EBUZY\"]")),
+        ("fault-without-a-list", with("gpus = 2", "faults = \"compute=EBUSY\"")),
+        ("faults-of-two-shapes", with("gpus = 2", "faults = [[\"compute=EBUSY\"], \"memory=EIO\"]")),
+        ("machine-that-cannot-be", with("\"SPX\", \"CPX\"", "\"SPX\", \"TPX\"")),
         ("wrong-in-one-case-only", with("\"DPX\", \"QPX\"", "\"DPX\", \"NPS4\"")),
         ("unmet-without-finding", with("finding = \"compute-mode\"\n", "")),
         ("finding-without-unmet", with("expect = \"unmet\"\n", "")),

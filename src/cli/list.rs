@@ -11,7 +11,7 @@ use crate::domain::CheckId;
 use crate::facts;
 use crate::plan::{Excluded, Plan, Target};
 use crate::scenario::{self, Case, LoadError};
-use crate::sim::preset;
+use crate::sim::machine_names;
 
 use super::selection::SelectionArgs;
 
@@ -154,16 +154,14 @@ fn human(what: &str, columns: &[&str], rows: &[Row], not_selected: &[Excluded], 
         }
         text = table.trim_fmt() + "\n\n";
     }
-    text.push_str(&format!("{} {what}", rows.len()));
-    if !not_selected.is_empty() {
-        let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-        for excluded in not_selected {
-            *reasons.entry(excluded.reason.to_string()).or_default() += 1;
-        }
-        let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count}: {reason}")).collect();
-        text.push_str(&format!("; {} not selected ({})", not_selected.len(), reasons.join("; ")));
+    text.push_str(&format!("{what}: {}\n", rows.len()));
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    for excluded in not_selected {
+        *reasons.entry(excluded.reason.to_string()).or_default() += 1;
     }
-    text.push('\n');
+    for (reason, count) in reasons {
+        text.push_str(&format!("not selected: {count}, {reason}\n"));
+    }
     text
 }
 
@@ -185,7 +183,7 @@ fn rows(cases: &[Case]) -> Vec<Row> {
 }
 
 fn machines() -> Vec<Row> {
-    preset::names()
+    machine_names()
         .into_iter()
         .map(|name| {
             let part = facts::part(name.strip_prefix("reference-").unwrap_or(name));
@@ -213,4 +211,77 @@ fn checks(cases: &[Case]) -> Vec<Row> {
 
 fn counted(name: &str, count: usize) -> Row {
     Row { id: name.to_owned(), columns: BTreeMap::from([("cases", count.into())]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        list: ListArgs,
+    }
+
+    const SCENARIO: &str = r#"
+title = "Two versions say how many devices there are"
+why = "they count in different ways"
+source = "facts/amd-smi.md 1.1"
+tags = ["devices"]
+[simulate]
+machine = "mi300x"
+amd-smi = ["26.2.1", "27.1.0"]
+[[check]]
+id = "devices.count"
+"#;
+
+    fn listed(args: &[&str], screen: Screen) -> Listed {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("count.toml"), SCENARIO).unwrap();
+        let path = folder.path().display().to_string();
+        let command = Command::try_parse_from(["list", &path].into_iter().chain(args.iter().copied())).unwrap();
+        command.list.list(screen).unwrap()
+    }
+
+    const PIPE: Screen = Screen { terminal: false, width: None };
+    const NARROW: Screen = Screen { terminal: true, width: Some(50) };
+
+    #[test]
+    fn a_pipe_gets_one_id_on_each_line() {
+        let ids = "count::amd-smi=26.2.1\ncount::amd-smi=27.1.0\n";
+        assert_eq!(listed(&[], PIPE), Listed { text: ids.to_owned(), exit: 0 });
+    }
+
+    #[test]
+    fn a_terminal_gets_a_table_of_its_width() {
+        let listed = listed(&["-E", "version(27.x)"], NARROW);
+        assert!(listed.text.lines().all(|line| line.chars().count() <= 50), "{}", listed.text);
+        assert!(listed.text.contains("observe"), "{}", listed.text);
+        assert!(listed.text.ends_with("\ncases: 1\nnot selected: 1, the filter leaves it out\n"), "{}", listed.text);
+    }
+
+    #[test]
+    fn nothing_selected_is_exit_code_4_in_every_format() {
+        for format in ["human", "json", "ids"] {
+            assert_eq!(listed(&["-E", "none()", "--format", format], PIPE).exit, 4, "{format}");
+        }
+    }
+
+    #[test]
+    fn tags_checks_and_machines_are_listed_on_request() {
+        for (flag, expected) in
+            [("--tags", "devices"), ("--checks", "memory.per-device"), ("--machines", "reference-mi300x")]
+        {
+            assert!(listed(&[flag], PIPE).text.lines().any(|line| line == expected), "{flag}");
+        }
+    }
+
+    #[test]
+    fn json_is_one_document_with_a_version() {
+        let document: serde_json::Value = serde_json::from_str(&listed(&["--format", "json"], NARROW).text).unwrap();
+        assert_eq!(document["schema"], FORMAT_VERSION);
+        assert_eq!(document["cases"][1]["amd-smi"], "27.1.0");
+    }
 }

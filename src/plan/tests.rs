@@ -126,7 +126,19 @@ fn every_reason_not_to_run_is_told() {
     assert_eq!(ids(&plan), ["memory/mi300x::amd-smi=26.2.1"]);
     let reasons: Vec<String> =
         plan.not_selected.iter().map(|each| format!("{}: {}", each.case.id, each.reason)).collect();
-    insta::assert_snapshot!(reasons.join("\n"), @"");
+    insta::assert_snapshot!(reasons.join("\n"), @r"
+    memory/mi300x::amd-smi=27.1.0: on this host the same as memory/mi300x::amd-smi=26.2.1
+    rdna/navi21::amd-smi=26.2.1: does not apply: it is for gfx gfx103x, and this host has gfx942
+    rdna/navi21::amd-smi=27.1.0: does not apply: it is for gfx gfx103x, and this host has gfx942
+    faults/busy::amd-smi=26.2.1: only a simulated machine can have what it plants: faults
+    faults/busy::amd-smi=27.1.0: only a simulated machine can have what it plants: faults
+    set/cpx::amd-smi=26.2.1: it needs --interaction reconfigure, and observe is allowed
+    set/cpx::amd-smi=27.1.0: it needs --interaction reconfigure, and observe is allowed
+    held/one::amd-smi=26.2.1: only a simulated machine can have what it plants: a client that holds the GPUs
+    held/one::amd-smi=27.1.0: only a simulated machine can have what it plants: a client that holds the GPUs
+    alone/one::amd-smi=26.2.1: does not apply: the scenario has no [applies], so it is for its simulated machine only
+    alone/one::amd-smi=27.1.0: does not apply: the scenario has no [applies], so it is for its simulated machine only
+    ");
 }
 
 #[test]

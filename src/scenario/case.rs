@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::domain::{CheckSpec, ComputeMode, Expect, MemoryMode, ToolVersion};
 use crate::facts::{self, Part};
-use crate::sim::{Caller, Fault, Machine, MachineError, Platform, preset};
+use crate::sim::{Caller, Fault, Machine, MachineError, Platform, machine_named};
 use crate::witness::amd_smi::{Format, Query, SetRequest};
 
 use super::{Level, Pattern, VersionReq};
@@ -132,7 +132,7 @@ impl Simulate {
     /// No such machine can be; a case that was read from a file has one that can.
     pub fn resolve(&self) -> Result<Machine, MachineError> {
         let base = match &self.machine {
-            MachineRef::Named(name) => preset::named(name)?,
+            MachineRef::Named(name) => machine_named(name)?,
             MachineRef::File { machine, .. } => Machine::clone(machine),
         };
         let faults = base.faults.iter().chain(&self.faults).cloned().collect();

@@ -324,8 +324,8 @@ mod tests {
         let schema = serde_json::to_value(schema()).unwrap();
         let definitions = schema["$defs"].as_object().unwrap();
         for &id in CheckId::ALL {
-            let is_it = |each: &&Value| each["properties"]["id"]["const"] == Value::from(id.id());
-            let definition = definitions.values().find(is_it).unwrap_or_else(|| panic!("{id} has no schema"));
+            let is_it = |each: &&Value| each["properties"]["id"]["const"] == id.id();
+            let definition = definitions.values().find(is_it).unwrap();
             let common = ["id", "expect", "finding", "reason"];
             let expected = common.iter().chain(parameters(id)).copied().collect();
             assert_eq!(keys(definition), expected, "{id}");

@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use crate::domain::ToolVersion;
-use crate::sim::{Caller, Fault, MachineError, preset};
+use crate::sim::{Caller, Fault, MachineError, machine_names};
 
 use super::super::tree::Node;
 use super::super::{MachineRef, Simulate, nearest};
@@ -79,7 +79,7 @@ fn machine(node: &Node, files: MachineFiles<'_>, problems: &mut Problems<'_>) ->
             }
         };
     }
-    let names = preset::names();
+    let names = machine_names();
     if names.contains(&name) {
         return Some(MachineRef::Named(name.to_owned()));
     }
