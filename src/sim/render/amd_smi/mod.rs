@@ -3,6 +3,7 @@
 //! `args` reads the command line as argparse would, `query/*` render what can be asked, `set` and `reset` change
 //! things, `failure` holds every error text and exit code, `dialect` says which rule a tool version follows.
 
+pub mod dialect;
 pub mod query;
 
 use crate::domain::ToolVersion;
