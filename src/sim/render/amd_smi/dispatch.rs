@@ -1,6 +1,7 @@
 //! One call from beginning to end: start, command line, command.
 
 use crate::domain::{ComputeMode, ToolVersion};
+use crate::sim::fault::Named;
 use crate::sim::{Kernel, View};
 
 use super::args::select::Identity;
@@ -16,11 +17,23 @@ use super::{Context, Format, Response, Session, reset, set};
 /// Answers one call. Writes that the tool makes go to `kernel`; saving its state is the caller's job.
 /// Bytes that were shown before a question ([`Session::ask`]) are not in the response again.
 pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>) -> Response {
+    let generation = Generation::of(tool);
+    if kernel.has_fault(Named::LibraryMissing) {
+        return startup::without_library(tool);
+    }
+    if kernel.has_fault(Named::InitHang) {
+        return match generation {
+            Generation::V27 => startup::gave_up(),
+            Generation::V24_5 | Generation::V24_7 | Generation::V25 | Generation::V26 => {
+                (session.hang)(b"");
+                Response::default()
+            }
+        };
+    }
     let view = kernel.view();
     if let Some(response) = startup::refuse(&view, tool) {
         return response;
     }
-    let generation = Generation::of(tool);
     let platform = Platform::of(&view, generation);
     let devices = identities(&view, tool);
     let profiles = if session.root { profiles(&view) } else { Vec::new() };

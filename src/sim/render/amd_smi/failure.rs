@@ -31,8 +31,6 @@ pub enum Complaint {
     Subcommand(String),
     /// -11: not for this user.
     Permission(String),
-    /// -1000 - N: the library failed while the tool was asking.
-    Library(Status),
 }
 
 /// When a complaint is raised: the generations differ in who catches it.
@@ -57,7 +55,6 @@ impl Complaint {
             Self::Required(_) => -9,
             Self::Subcommand(_) => -10,
             Self::Permission(_) => -11,
-            Self::Library(status) => -1000 - status.number(),
         }
     }
 
@@ -72,7 +69,6 @@ impl Complaint {
             Self::Required(_) => "AmdSmiRequiredCommandException",
             Self::Subcommand(_) => "AmdSmiInvalidSubcommandException",
             Self::Permission(_) => "AmdSmiPermissionDeniedException",
-            Self::Library(_) => "AmdSmiLibraryErrorException",
         }
     }
 
@@ -103,9 +99,6 @@ impl Complaint {
             ),
             Self::Permission(name) => {
                 format!("AMD-SMI Command '{name}' requires elevation (sudo privileges required)")
-            }
-            Self::Library(status) => {
-                format!("AMDSMI has returned error '{}' - '{}'", self.code(), status.phrase())
             }
         }
     }

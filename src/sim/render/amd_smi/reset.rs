@@ -4,7 +4,7 @@ use super::Response;
 use super::failure::{Complaint, not_simulated, uncaught};
 use super::generation::Generation;
 use super::prompt;
-use super::records::{self, Answer, Record};
+use super::records::{self, Record};
 use super::set::{Ended, Task, confirm};
 use super::status::Status;
 
@@ -50,11 +50,11 @@ fn partitions(task: &mut Task<'_, '_, '_>) -> Result<(), Ended> {
     Ok(())
 }
 
-fn outcome(task: &mut Task<'_, '_, '_>, result: Result<(), Status>, what: &str) -> Result<Answer, Ended> {
+fn outcome(task: &mut Task<'_, '_, '_>, result: Result<(), Status>, what: &str) -> Result<String, Ended> {
     match result {
-        Ok(()) => Ok(Answer::Sentence(format!("Successfully reset {what} partition"))),
+        Ok(()) => Ok(format!("Successfully reset {what} partition")),
         Err(Status::NoPerm) => Err(task.no_permission()),
-        Err(_) => Ok(Answer::Sentence("N/A".to_owned())),
+        Err(_) => Ok("N/A".to_owned()),
     }
 }
 
@@ -75,7 +75,7 @@ fn reload(task: &mut Task<'_, '_, '_>) -> Result<(), Ended> {
         }
         if at == 0 {
             confirm(task, prompt::driver_reload())?;
-            result = reload_driver(task);
+            result = task.library.kernel.reload_driver().map_err(|_| Status::RestartError);
             // The bar counts down 140 seconds; a simulated driver is there at once.
             let bar = ".".repeat(40);
             task.out.print(&format!("Reloading driver for all AMD GPUs: \n\r[{bar}] 0/140 secs remain\r\n\n"));
@@ -91,12 +91,4 @@ fn reload(task: &mut Task<'_, '_, '_>) -> Result<(), Ended> {
         task.out.print(&nothing);
     }
     Ok(())
-}
-
-/// Where the reference transcripts were made there was nothing to reload the driver with.
-fn reload_driver(task: &mut Task<'_, '_, '_>) -> Result<(), Status> {
-    if task.library.kernel.machine().quirks.reference_tree {
-        return Err(Status::RestartError);
-    }
-    task.library.kernel.reload_driver().map_err(|_| Status::RestartError)
 }

@@ -12,6 +12,9 @@ pub struct Session<'a> {
     /// Prints what the tool has printed so far (a prompt must be seen before it is answered) and reads one line;
     /// `None` at end of input. What was printed here is not in the response again.
     pub ask: &'a mut dyn FnMut(&[u8]) -> Option<String>,
+    /// Prints what the tool has printed so far and waits for ever, as the tool does on some faults. Where it returns
+    /// after all, the response is empty.
+    pub hang: &'a mut dyn FnMut(&[u8]),
 }
 
 /// What the tool printed and how it exits. Bytes, because faults may make them invalid UTF-8 later.

@@ -8,7 +8,7 @@ use super::failure::{Complaint, Phase, not_simulated, uncaught, uncaught_from};
 use super::generation::Generation;
 use super::library::Library;
 use super::prompt::{self, Answered};
-use super::records::{self, Answer, Record};
+use super::records::{self, Record};
 use super::status::Status;
 use super::{Response, Session};
 
@@ -43,7 +43,7 @@ impl Task<'_, '_, '_> {
 
     /// Prints one record at once, as 6.4 and later do.
     pub fn print(&mut self, gpu: usize, key: &'static str, sentence: String) {
-        let record = Record { gpu, fields: vec![(key, Answer::Sentence(sentence))] };
+        let record = Record { gpu, fields: vec![(key, sentence)] };
         self.out.print(&records::print(&[record], self.call.format, false));
     }
 
@@ -160,7 +160,7 @@ fn together(
                 refused(task, status, &text)
             })?;
             let sentence = format!("Successfully set compute partition to {mode}");
-            fields.push(("computepartition", Answer::Sentence(sentence)));
+            fields.push(("computepartition", sentence));
         }
         if let Some(mode) = memory {
             if prompted && at == 0 {
@@ -181,7 +181,7 @@ fn together(
             }
             let sentence = format!("Successfully set memory partition to {mode}");
             let key = if prompted { "memory_partition" } else { "memorypartition" };
-            fields.push((key, Answer::Sentence(sentence)));
+            fields.push((key, sentence));
         }
         done.push(Record { gpu: device, fields });
     }

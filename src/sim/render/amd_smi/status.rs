@@ -130,23 +130,6 @@ impl Status {
         }
     }
 
-    /// The words of the command line's own table.
-    pub const fn phrase(self) -> &'static str {
-        match self {
-            Self::Inval => "Invalid parameters",
-            Self::NotSupported => "Command not supported",
-            Self::NoPerm => "Permission Denied",
-            Self::FileError => "Error opening file",
-            Self::InternalException => "Internal error",
-            Self::Busy => "Device busy",
-            Self::UnexpectedSize => "Unexpected size of data was read",
-            Self::UnexpectedData => "The data read or provided was unexpected",
-            Self::RestartError => "AMDGPU restart error",
-            Self::SettingUnavailable => "Setting is not available",
-            Self::Unknown => "Unknown error",
-        }
-    }
-
     /// How Python prints the exception. Before 6.4 the bindings had no names for the later statuses.
     pub fn exception(self, generation: Generation) -> String {
         let known = match self {
