@@ -7,143 +7,35 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rocvet::domain::{Bdf, Bytes, ComputeMode, MemoryMode, ToolVersion};
-use rocvet::facts;
+use rocvet::domain::{ComputeMode, MemoryMode, ToolVersion};
+use rocvet::sim::render::amd_smi::dialect::{Bugs, DIALECTS, PartitionCommand};
 use rocvet::sim::render::amd_smi::query::{default_table, list, metric, partition, static_, version};
 use rocvet::sim::render::amd_smi::{Context, Format, Response};
-use rocvet::sim::{
-    Device, DriverState, Errno, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource, ResourceKind, View,
-};
+use rocvet::sim::{Errno, Kernel, Machine, Platform, View, preset};
 
-/// The tree that a line of the index was recorded over.
-pub struct Tree {
-    pub part: &'static str,
-    pub compute: ComputeMode,
-    pub memory: MemoryMode,
-    pub gpus: u8,
-    pub hypervisor: bool,
+use serde_json::{Deserializer, Value};
+
+/// The machine that a line of the index was recorded on: `--gpu rx5700xt --mode CPX --nps NPS4 --n 2 --vm`.
+pub fn reference(arguments: &str) -> Machine {
+    let words: Vec<&str> = arguments.split_whitespace().collect();
+    let value = |flag: &str| words.iter().position(|word| *word == flag).map(|at| words[at + 1]);
+    let mut machine = preset::named(&format!("reference-{}", value("--gpu").unwrap_or("mi300x"))).unwrap();
+    machine.gpus = value("--n").map_or(2, |count| count.parse().unwrap());
+    if let Some(mode) = value("--mode") {
+        machine.compute = mode.parse().unwrap();
+    }
+    if let Some(mode) = value("--nps") {
+        machine.memory = mode.parse().unwrap();
+    }
+    if words.contains(&"--vm") {
+        machine.platform = Platform::Passthrough;
+    }
+    machine
 }
 
-impl Tree {
-    /// Reads `--gpu rx5700xt --mode CPX --nps NPS4 --n 2 --vm`.
-    pub fn parse(arguments: &str) -> Self {
-        let mut tree =
-            Self { part: "mi300x", compute: ComputeMode::Spx, memory: MemoryMode::Nps1, gpus: 2, hypervisor: false };
-        let words: Vec<&str> = arguments.split_whitespace().collect();
-        for (at, word) in words.iter().enumerate() {
-            let value = || words[at + 1];
-            match *word {
-                "--gpu" => tree.part = if value() == "rx5700xt" { "rx5700xt" } else { "mi300x" },
-                "--mode" => tree.compute = value().parse().unwrap(),
-                "--nps" => tree.memory = value().parse().unwrap(),
-                "--n" => tree.gpus = value().parse().unwrap(),
-                "--vm" => tree.hypervisor = true,
-                _ => {}
-            }
-        }
-        tree
-    }
-
-    /// What the kernel shows on it, by `make-sysfs.py`.
-    pub fn view(&self, kernel_release: &str) -> View {
-        const BUSES: [u8; 8] = [0x05, 0x27, 0x46, 0x65, 0x85, 0xa7, 0xc6, 0xe5];
-        let model = facts::part(self.part).unwrap();
-        let parts = if model.partitionable { u8::try_from(self.compute.devices(8)).unwrap() } else { 1 };
-        let vram = model.driver_vram.unwrap();
-        let mut view = View {
-            driver: DriverState::Live { version: Some("6.12.12".to_owned()) },
-            kfd: true,
-            hypervisor: self.hypervisor,
-            gpus: Vec::new(),
-            devices: Vec::new(),
-            cpu_nodes: 2,
-            drm: false,
-            kernel_release: kernel_release.to_owned(),
-        };
-        for number in 0..self.gpus {
-            let bus = BUSES[usize::from(number)];
-            let unique_id = 0xe3a6_b8a5_a6c0_0001 + u64::from(number);
-            view.gpus.push(Gpu {
-                model,
-                bdf: Bdf { domain: 0, bus, device: 0, function: 0 },
-                device_id: model.pci_ids[0],
-                unique_id,
-                serial: model.partitionable.then(|| format!("69230700{number:04}")),
-                numa_node: i32::from(number / 4),
-                vram_total: vram,
-                vram_used: Bytes(297_525_248),
-                gtt_total: vram,
-                gtt_used: Bytes(12_345_344),
-                partition: model.partitionable.then(|| self.files()),
-                virtual_function: false,
-                hive_id: 0,
-                product_name: model.partitionable.then(|| "AMD Instinct MI300X OAM".to_owned()),
-                product_number: model.partitionable.then(|| "102-G30211-00".to_owned()),
-                subsystem_device: if model.partitionable { 0x74a1 } else { 0x0b36 },
-                revision: 0,
-                vram_vendor: Some("hynix".to_owned()),
-                max_link_width: 16,
-                max_link_speed: 32,
-                metrics: model.partitionable.then_some(GpuMetrics {
-                    num_partition: Some(u16::from(parts)),
-                    hotspot: 42,
-                    socket_power: 140,
-                    gfx_activity: 0,
-                    umc_activity: 0,
-                }),
-            });
-            for partition in 0..parts {
-                let minor = u32::try_from(view.devices.len()).unwrap();
-                let whole = self.memory == MemoryMode::Nps1;
-                view.devices.push(Device {
-                    gpu: usize::from(number),
-                    partition,
-                    card: minor,
-                    render: 128 + minor,
-                    node: Some(KfdNode {
-                        id: 2 + minor,
-                        gpu_id: 10_000 + 7 * (2 + minor),
-                        simd_count: model.xccs * model.cus_per_xcc * model.simds_per_cu / u32::from(parts),
-                        num_xcc: model.xccs / u32::from(parts),
-                        location_id: (u32::from(bus) << 8) | u32::from(partition),
-                        unique_id,
-                        memory: if whole { vram } else { Bytes(vram.0 / u64::from(parts)) },
-                    }),
-                });
-            }
-        }
-        view
-    }
-
-    fn files(&self) -> PartitionFiles {
-        let profile = |mode: ComputeMode| {
-            let parts = mode.devices(8);
-            let resource = |(kind, total): (ResourceKind, u32)| {
-                let (instances, shared) = match (kind, mode) {
-                    // Two CPX partitions share the JPEG decoders of one video core.
-                    (ResourceKind::Jpeg, ComputeMode::Cpx) => (8, 2),
-                    (_, _) => ((total / parts).max(1), (parts / total).max(1)),
-                };
-                Resource { kind, instances, shared }
-            };
-            let kinds =
-                [(ResourceKind::Xcc, 8), (ResourceKind::Decoder, 4), (ResourceKind::Dma, 16), (ResourceKind::Jpeg, 32)];
-            let small = matches!(mode, ComputeMode::Spx | ComputeMode::Dpx);
-            Profile {
-                mode,
-                memory_caps: if small { "NPS1" } else { "NPS1, NPS4" }.to_owned(),
-                resources: kinds.into_iter().map(resource).collect(),
-            }
-        };
-        PartitionFiles {
-            current_compute: Ok(self.compute.name().to_owned()),
-            available_compute: Ok("SPX, DPX, QPX, CPX".to_owned()),
-            current_memory: Ok(self.memory.name().to_owned()),
-            available_memory: Ok("NPS1, NPS4".to_owned()),
-            profiles: [ComputeMode::Spx, ComputeMode::Dpx, ComputeMode::Qpx, ComputeMode::Cpx].map(profile).to_vec(),
-            mem_alloc_mode: Err(Errno::ENOENT),
-        }
-    }
+/// What the kernel shows on a machine.
+pub fn view(machine: Machine) -> View {
+    Kernel::new(machine).unwrap().view()
 }
 
 /// Renders a command line; `None` where the tool refuses it before any query is rendered.
@@ -169,7 +61,7 @@ pub fn run(view: &View, tool: ToolVersion, command: &str, root: bool) -> Option<
         targets = (0..view.devices.len()).collect();
     }
     let has = |names: &[&str]| flags.iter().any(|flag| names.contains(flag));
-    let ctx = Context { view, tool, format, targets: &targets, root };
+    let ctx = Context { view, tool, format, targets: &targets, root, bugs: Bugs::default() };
     Some(match subcommand {
         "version" => version::render(
             &ctx,
@@ -232,7 +124,7 @@ fn every_recorded_query_is_reproduced() {
         let [file, tool, tree, command, code, ..] = fields[..] else { panic!("{line}") };
         let tool: ToolVersion = tool.parse().unwrap();
         let command = command.strip_prefix("amd-smi").unwrap().trim();
-        let view = Tree::parse(tree).view("6.18.44-fc-v669");
+        let view = view(reference(tree));
         let subcommand = command.split_whitespace().next().unwrap_or("default").to_owned();
         let tally = score.entry((tool, subcommand)).or_default();
         let Some(response) = run(&view, tool, command, true) else {
@@ -261,4 +153,183 @@ fn a_shape_hides_addresses_and_nothing_else() {
     assert_eq!(shape("\"bdf\": \"7f4:05:00.1\""), "\"bdf\": \"7f4:05:00.1\"");
     assert_eq!(shape("BDF: 10d72010dc01:66:01.5\n"), "BDF: <address>\n");
     assert_eq!(shape("x,ffff0000-0000-1000-80ff-ffffffffffff,196592"), "x,<uuid>,196592");
+}
+
+/// What a capture holds between two marks, line by line without trailing blanks, up to `lines` lines.
+fn captured(file: &str, after: &str, lines: usize) -> Option<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/amd-smi-hardware").join(file);
+    let Ok(text) = fs::read_to_string(&path) else {
+        println!("skipped: {file} is not here");
+        return None;
+    };
+    let start = text.find(after).unwrap() + after.len();
+    Some(text[start..].lines().skip(1).take(lines).map(|line| line.trim_end().to_owned()).collect())
+}
+
+#[test]
+fn unverified_dialects_agree_with_captures() {
+    use ComputeMode::{Cpx, Spx};
+    use MemoryMode::{Nps1, Nps4};
+    // File, mark, lines to compare, part, compute, memory, GPUs, tool, command.
+    let cases = [
+        (
+            "mi300a-24.7.1_rocm6.3.3-partition.txt",
+            "$ amd-smi partition",
+            99,
+            "mi300a",
+            Spx,
+            Nps1,
+            4,
+            "24.7.1",
+            "partition",
+        ),
+        (
+            "mi300a-24.7.1_rocm6.3.3-static-partition.txt",
+            "$ amd-smi",
+            19,
+            "mi300a",
+            Spx,
+            Nps1,
+            4,
+            "24.7.1",
+            "static -p",
+        ),
+        (
+            "mi300a_cpx_nps1-6.3_style-static-partition.txt",
+            "$ amd-smi",
+            119,
+            "mi300a",
+            Cpx,
+            Nps1,
+            4,
+            "24.7.1",
+            "static -p",
+        ),
+        ("mi300x-25.3.0-static-partition-cpx-nps4.txt", "$ amd-smi", 49, "mi300x", Cpx, Nps4, 8, "25.3.0", "static -p"),
+        (
+            "mi300x_cpx_nps1-6.4.0-partition-current.txt",
+            "== 6.4.0 ==\n",
+            11,
+            "mi300x",
+            Cpx,
+            Nps1,
+            8,
+            "25.3.0",
+            "partition -c",
+        ),
+    ];
+    for (file, after, lines, part, compute, memory, gpus, tool, command) in cases {
+        let Some(expected) = captured(file, after, lines) else { continue };
+        let machine = Machine { gpus, compute, memory, ..preset::named(part).unwrap() };
+        let view = view(machine);
+        let response = run(&view, tool.parse().unwrap(), command, true).unwrap();
+        let text = String::from_utf8(response.stdout).unwrap();
+        let got: Vec<&str> = text.lines().map(str::trim_end).take(expected.len()).collect();
+        assert_eq!(got, expected, "{file}");
+    }
+}
+
+#[test]
+fn a_mode_that_cannot_be_read_ends_the_partition_command() {
+    let mut view = view(reference("--n 2"));
+    let fail = |view: &mut View, gpu: usize| {
+        view.gpus[gpu].partition.as_mut().unwrap().current_compute = Err(Errno::EIO);
+    };
+    let tool = ToolVersion::new(26, 2, 1);
+    fail(&mut view, 1);
+    let second = run(&view, tool, "partition -c --csv", true).unwrap();
+    assert_eq!(second.code, 0);
+    assert!(second.stdout.ends_with(b"1,NPS1,N/A,N/A,0\r\n\n"), "{second:?}");
+    fail(&mut view, 0);
+    let first = run(&view, tool, "partition -c --csv", true).unwrap();
+    assert_eq!((first.code, first.stdout.as_slice()), (1, &b""[..]));
+    assert!(first.stderr.ends_with(b"'partition_dict' where it is not associated with a value\n"));
+    let read = run(&view, tool, "static -p --csv", true).unwrap();
+    assert_eq!(read.code, 0);
+    assert!(read.stdout.ends_with(b"0,N/A,NPS1,0\r\n1,N/A,NPS1,0\r\n\n"), "{read:?}");
+}
+
+#[test]
+fn every_part_answers_every_query_in_every_dialect() {
+    const COMMANDS: [&str; 10] = [
+        "version",
+        "list",
+        "list -e",
+        "static",
+        "static -p -v -b -B -a -d",
+        "metric -m",
+        "partition",
+        "partition -a -g 0",
+        "partition -c -m",
+        "default",
+    ];
+    let mut answers = 0;
+    // The reference machines have no DRM, without which a plain `static` of 24.5 dies.
+    for name in preset::names().into_iter().filter(|name| !name.starts_with("reference-")) {
+        let machine = preset::named(name).unwrap();
+        let modes = machine.model().unwrap().compute_modes();
+        for &compute in modes.iter().chain(&[ComputeMode::Spx]) {
+            let view = view(Machine { gpus: 2, compute, platform: Platform::Passthrough, ..machine.clone() });
+            for dialect in &DIALECTS {
+                for command in COMMANDS {
+                    let Some(response) = run(&view, dialect.from, &format!("{command} --json"), true) else { continue };
+                    assert_eq!(response.code, 0, "{name} {} {command}: {response:?}", dialect.from);
+                    let text = String::from_utf8(response.stdout).unwrap();
+                    let several = dialect.partition != PartitionCommand::Combined && command.starts_with("partition");
+                    let text = if several { text.split("\n\nLegend").next().unwrap() } else { &text };
+                    let documents: Vec<Value> =
+                        Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().unwrap();
+                    assert!(documents.len() == 1 || several, "{name} {} {command}: {text}", dialect.from);
+                    answers += 1;
+                }
+            }
+        }
+    }
+    println!("{answers} answers read as JSON");
+}
+
+#[test]
+fn a_bug_switched_on_changes_what_it_is_about_and_nothing_else() {
+    let view = view(reference("--mode CPX --nps NPS4 --n 1"));
+    let targets = [0, 1];
+    let print = |tool: &str, bugs: Bugs| {
+        let ctx = Context {
+            view: &view,
+            tool: tool.parse().unwrap(),
+            format: Format::Csv,
+            targets: &targets,
+            root: true,
+            bugs,
+        };
+        let memory = metric::render(&ctx, metric::MetricSections { mem_usage: true }).stdout;
+        let devices = list::render(&ctx, false).stdout;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().lines().nth(2).unwrap().to_owned();
+        (text(memory), text(devices))
+    };
+    let off = Bugs::default();
+    let (memory, device) = print("27.1.0", off);
+    assert!(memory.starts_with("1,24574,N/A,") && device.contains("e30174a1"), "{memory} {device}");
+    let (whole, _) = print("27.1.0", Bugs { whole_gpu_memory: true, ..off });
+    assert!(whole.starts_with("1,196592,283,"), "{whole}");
+    let (same, shared) = print("27.1.0", Bugs { uuid_shared: true, ..off });
+    assert!(same == memory && shared.contains("e3ff74a1"), "{same} {shared}");
+    assert!(print("24.7.0", off).0.starts_with("1,196592,283,"));
+    assert!(print("24.7.0", Bugs { secondaries_na: true, ..off }).0.starts_with("1,24574,N/A,"));
+}
+
+#[test]
+fn a_guest_without_the_profile_folder_has_a_mode_without_an_index() {
+    let mut view = view(reference("--n 1 --vm"));
+    let files = view.gpus[0].partition.as_mut().unwrap();
+    files.profiles.clear();
+    files.available_compute = Err(Errno::ENOENT);
+    files.available_memory = Err(Errno::ENOENT);
+    // What the real 26.2.1 and 27.1.0 printed with those files removed from the reference tree.
+    for (tool, current) in [((26, 2, 1), "0,NPS1,N/A,4294967295,0"), ((27, 1, 0), "0,NPS1,SPX,4294967295,0")] {
+        let tool = ToolVersion::new(tool.0, tool.1, tool.2);
+        let text = String::from_utf8(run(&view, tool, "partition --csv", true).unwrap().stdout).unwrap();
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with(['0', 'N'])).collect();
+        let expected = [current, "0,N/A,NPS1", "0,N/A,N/A,N/A,0,N/A,N/A,N/A,N/A,N/A,N/A", "N/A,N/A,N/A,N/A"];
+        assert_eq!(rows, expected, "{tool}");
+    }
 }

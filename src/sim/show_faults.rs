@@ -40,7 +40,8 @@ fn apply_named(named: Named, view: &mut View) {
         }
         Named::UnknownPartitionMode => each_files(view, |files| {
             files.current_compute = Ok("UNKNOWN".to_owned());
-            files.current_memory = Ok("UNKNOWN".to_owned());
+            // As in the transcripts: the memory file was taken away, so that the tool complains once only.
+            files.current_memory = Err(Errno::ENOENT);
         }),
         Named::EmptyComputePartitionFile => each_files(view, |files| files.current_compute = Ok(String::new())),
         Named::SpxNotAvailable => each_files(view, |files| files.available_compute = Ok("QPX, CPX".to_owned())),

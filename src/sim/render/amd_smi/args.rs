@@ -27,6 +27,8 @@ pub struct Scene<'a> {
     pub accelerators: Option<&'a [String]>,
     /// Line that help begins with.
     pub banner: &'a str,
+    /// `set -C` compares its choices character by character: ROCm 6.4.x with a newer Python (ROCm/amdsmi#132).
+    pub choices_one_string: bool,
 }
 
 /// A command line that the tool accepts.

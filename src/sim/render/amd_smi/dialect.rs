@@ -162,8 +162,21 @@ pub struct Dialect {
     pub vram: VramKeys,
     /// The bare command prints the table of 27.x: one line for each version, and power without a limit.
     pub wide_default_table: bool,
+    /// `static` without a flag dies in its power limits, which only DRM could give.
+    pub static_dies_without_drm: bool,
     /// Every start of the tool reads the compute mode of every GPU, and reports a failure on stderr.
     pub reads_modes_at_start: bool,
+}
+
+/// Known bugs of the tool that can be switched on in any dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bugs {
+    /// Every partition shows its whole GPU's memory (ROCm#4750).
+    pub whole_gpu_memory: bool,
+    /// Every partition but the first of a GPU shows N/A (ROCm/amdsmi#100).
+    pub secondaries_na: bool,
+    /// All partitions of a GPU show the same UUID (facts/amd-smi.md section 4, 16).
+    pub uuid_shared: bool,
 }
 
 const V24_5: Dialect = Dialect {
@@ -196,6 +209,7 @@ const V24_5: Dialect = Dialect {
     manufacturer: "N/A",
     vram: VramKeys { bit_width: false, bit_width_unknown: None, max_bandwidth: false, without_drm: true },
     wide_default_table: false,
+    static_dies_without_drm: true,
     reads_modes_at_start: true,
 };
 
@@ -216,6 +230,7 @@ const V24_7: Dialect = Dialect {
     }],
     partition_ids: true,
     partition: PartitionCommand::Separate { unreadable: Unreadable::Zero },
+    static_dies_without_drm: false,
     asic: AsicKeys { subsystem: true, target: true, ..V24_6.asic },
     manufacturer: "0x1002",
     vram: VramKeys { bit_width: true, bit_width_unknown: Some(0xffff_ffff), ..V24_6.vram },
@@ -294,7 +309,13 @@ const V25_4: Dialect = Dialect {
 const V25_5: Dialect = Dialect {
     from: ToolVersion::new(25, 5, 0),
     evidence: Evidence::Unverified,
-    changes: &[Change { rule: "compute_partition is called accelerator_partition", source: "facts/amd-smi.md 1.2" }],
+    changes: &[
+        Change { rule: "compute_partition is called accelerator_partition", source: "facts/amd-smi.md 1.2" },
+        Change {
+            rule: "secondaries stay N/A, although one capture shows them with their GPU's profiles",
+            source: "facts/amd-smi.md section 4, 4, against mi300x_dpx_nps1-rocm6.4.3-partition-accelerator",
+        },
+    ],
     compute_key: "accelerator_partition",
     ..V25_4
 };
@@ -382,6 +403,19 @@ impl Dialect {
     /// The rules that a tool version follows: the last row that is not newer, or the oldest.
     pub fn of(tool: ToolVersion) -> &'static Self {
         DIALECTS.iter().rfind(|dialect| dialect.from <= tool).unwrap_or(&DIALECTS[0])
+    }
+
+    /// The same rules with these bugs on.
+    pub fn with(mut self, bugs: Bugs) -> Self {
+        if bugs.secondaries_na {
+            self.secondaries = Secondaries::NotApplicable;
+            self.secondary_memory = Secondaries::NotApplicable;
+        }
+        if bugs.whole_gpu_memory {
+            self.secondary_memory = Secondaries::AsPrimary;
+        }
+        self.uuid_with_partition &= !bugs.uuid_shared;
+        self
     }
 }
 

@@ -6,6 +6,7 @@ use crate::sim::{Kernel, View};
 
 use super::args::select::Identity;
 use super::args::{self, Call, Scene};
+use super::dialect::Bugs;
 use super::failure::not_simulated;
 use super::generation::Generation;
 use super::library::Library;
@@ -35,7 +36,8 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
         return response;
     }
     let platform = Platform::of(&view, generation);
-    let devices = identities(&view, tool);
+    let bugs = bugs(kernel);
+    let devices = identities(&view, tool, bugs);
     let profiles = if session.root { profiles(&view) } else { Vec::new() };
     let choices = choices(&profiles);
     let banner = startup::banner(tool, platform);
@@ -45,6 +47,7 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
         devices: &devices,
         accelerators: (!choices.is_empty()).then_some(choices.as_slice()),
         banner: &banner,
+        choices_one_string: kernel.has_fault(Named::SetChoicesOneString),
     };
     let noise = startup::noise(&view, tool);
     let call = match args::read(session.args, &scene) {
@@ -53,7 +56,13 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
     };
     let all: Vec<usize> = (0..devices.len()).collect();
     let targets = call.targets.as_deref().unwrap_or(&all);
-    let ctx = Context { view: &view, tool, format: call.format, targets, root: session.root };
+    if kernel.has_fault(Named::MissingGroups)
+        && !session.root
+        && let Some(response) = startup::without_groups(tool)
+    {
+        return response.after_noise(noise);
+    }
+    let ctx = Context { view: &view, tool, format: call.format, targets, root: session.root, bugs };
     if let Some(response) = query(&call, &ctx, &devices) {
         return response;
     }
@@ -63,7 +72,7 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
         devices: &devices,
         profiles: &profiles,
         bare_metal: platform.bare_metal(),
-        library: Library { kernel, tool, root: session.root, noise: String::new() },
+        library: Library { kernel, tool, root: session.root, noise: String::new(), waits_for_ever: false },
         session,
         out: Response::default(),
     };
@@ -125,9 +134,18 @@ fn query(call: &Call, ctx: &Context<'_>, devices: &[Identity]) -> Option<Respons
     })
 }
 
+/// Bugs of the tool that this machine has switched on.
+fn bugs(kernel: &Kernel) -> Bugs {
+    Bugs {
+        whole_gpu_memory: kernel.has_fault(Named::WholeGpuMemory),
+        secondaries_na: kernel.has_fault(Named::SecondariesNa),
+        uuid_shared: kernel.has_fault(Named::UuidShared),
+    }
+}
+
 /// What every device answers to.
-fn identities(view: &View, tool: ToolVersion) -> Vec<Identity> {
-    let ctx = Context { view, tool, format: Format::Human, targets: &[], root: false };
+fn identities(view: &View, tool: ToolVersion, bugs: Bugs) -> Vec<Identity> {
+    let ctx = Context { view, tool, format: Format::Human, targets: &[], root: false, bugs };
     let identity = |seen: &device::Seen<'_>| Identity { bdf: seen.bdf(), uuid: seen.uuid() };
     device::all(&ctx).iter().map(identity).collect()
 }

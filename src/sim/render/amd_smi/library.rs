@@ -4,6 +4,7 @@
 use crate::domain::{ComputeMode, MemoryMode, ToolVersion};
 use crate::sim::{Errno, Kernel, View};
 
+use super::dialect::Bugs;
 use super::generation::Generation;
 use super::query::device::{self, Mode, Seen};
 use super::status::{Status, Target};
@@ -19,6 +20,8 @@ pub struct Library<'a> {
     pub root: bool,
     /// Lines that the library prints on stderr as it works.
     pub noise: String,
+    /// A write was interrupted: the library tries again for ever.
+    pub waits_for_ever: bool,
 }
 
 /// What a write needs to know of a device, read before it.
@@ -51,10 +54,8 @@ impl Library<'_> {
         if self.already(&found.compute, mode.name())? {
             return Ok(());
         }
-        let generation = self.generation();
-        self.kernel
-            .write_compute(found.gpu, mode)
-            .map_err(|errno| Status::of_write(errno, Target::Compute, generation))
+        let written = self.kernel.write_compute(found.gpu, mode);
+        self.status(written, Target::Compute)
     }
 
     /// Asks for a memory mode; true when something was written, so that the driver must be reloaded.
@@ -66,11 +67,8 @@ impl Library<'_> {
         if self.already(&found.memory, mode.name())? {
             return Ok(false);
         }
-        let generation = self.generation();
-        self.kernel
-            .write_memory(found.gpu, mode)
-            .map(|()| true)
-            .map_err(|errno| Status::of_write(errno, Target::Memory, generation))
+        let written = self.kernel.write_memory(found.gpu, mode);
+        self.status(written, Target::Memory).map(|()| true)
     }
 
     /// `available_memory_partition` of a device, as the tool lists it; reads the current mode on the way.
@@ -83,6 +81,11 @@ impl Library<'_> {
         }
         let list = seen.files()?.available_memory.clone().ok()?;
         Some(list.replace(' ', ""))
+    }
+
+    fn status(&mut self, written: Result<(), Errno>, target: Target) -> Result<(), Status> {
+        self.waits_for_ever |= written == Err(Errno::EINTR);
+        written.map_err(|errno| Status::of_write(errno, target, self.generation()))
     }
 
     /// Whether a mode is in force already; an unreadable one throws in the library.
@@ -110,7 +113,7 @@ impl Library<'_> {
     }
 
     fn seen<'v>(&self, view: &'v View, device: usize) -> Option<Seen<'v>> {
-        let ctx = Context { view, tool: self.tool, format: Format::Human, targets: &[], root: self.root };
+        let ctx = Context { view, tool: self.tool, format: Format::Human, targets: &[], root: self.root, bugs: Bugs::default() };
         device::all(&ctx).into_iter().nth(device)
     }
 }

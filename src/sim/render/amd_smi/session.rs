@@ -3,6 +3,8 @@
 use crate::domain::ToolVersion;
 use crate::sim::View;
 
+use super::dialect::Bugs;
+
 /// One call.
 pub struct Session<'a> {
     /// Arguments after the program name.
@@ -51,6 +53,8 @@ pub struct Context<'a> {
     pub targets: &'a [usize],
     /// Effective user id 0.
     pub root: bool,
+    /// Bugs of the tool that are switched on.
+    pub bugs: Bugs,
 }
 
 impl Response {

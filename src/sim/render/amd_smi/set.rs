@@ -1,6 +1,7 @@
 //! `amd-smi set`: partition modes. Other settings are not simulated.
 
 use crate::domain::{ComputeMode, MemoryMode};
+use crate::sim::fault::Named;
 
 use super::args::Call;
 use super::args::select::Identity;
@@ -78,8 +79,12 @@ impl Task<'_, '_, '_> {
         format!("GPU ID: {index} BDF:{bdf}")
     }
 
-    /// Moves what the library complained about to stderr.
+    /// Moves what the library complained about to stderr. A call whose write never ends shows what came before it.
     pub fn finish(mut self) -> Response {
+        if self.library.waits_for_ever {
+            (self.session.hang)(&self.out.stdout);
+            return Response::default();
+        }
         let mut stderr = std::mem::take(&mut self.library.noise).into_bytes();
         stderr.append(&mut self.out.stderr);
         Response { stderr, ..self.out }
@@ -96,6 +101,10 @@ pub fn run(mut task: Task<'_, '_, '_>) -> Response {
 fn dispatch(task: &mut Task<'_, '_, '_>) -> Result<(), Ended> {
     let call = task.call;
     let asked = |name: &str| call.has(name);
+    if !task.bare_metal && task.library.kernel.has_fault(Named::SetAttributeError) {
+        uncaught(&mut task.out, "AttributeError: 'Namespace' object has no attribute 'compute_partition'");
+        return Err(Ended);
+    }
     if !call.options.iter().any(|(name, _)| *name != "--loglevel") {
         return Err(nothing_asked(task));
     }
@@ -120,6 +129,10 @@ fn dispatch(task: &mut Task<'_, '_, '_>) -> Result<(), Ended> {
             (None, Some(mode)) => set_memory(task, device, mode, at == 0)?,
             (None, None) => {}
         }
+    }
+    if memory.is_some() && task.library.kernel.has_fault(Named::TooManyOpenFiles) {
+        uncaught(&mut task.out, "OSError: [Errno 24] Too many open files");
+        return Err(Ended);
     }
     if targets.len() > 1 {
         let nothing = records::print(&[], call.format, true);

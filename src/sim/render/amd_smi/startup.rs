@@ -129,6 +129,17 @@ pub fn gave_up() -> Response {
     response
 }
 
+/// `missing_groups`: what a caller outside the groups render and video is told instead of an answer; 26.2 and later
+/// tell it and go on, older than 26.0 say nothing. *Unverified*: facts/amd-smi.md 3.3 quotes how it begins.
+pub fn without_groups(tool: ToolVersion) -> Option<Response> {
+    if (tool.major, tool.minor) != (26, 0) && (tool.major, tool.minor) != (26, 1) {
+        return None;
+    }
+    let mut response = Response { code: 1, ..Response::default() };
+    response.complain("RuntimeError: WARNING: User is missing the following required groups: render, video\n");
+    Some(response)
+}
+
 /// What the library prints on stderr before any answer of `set`, `reset`, help or an error.
 pub fn noise(view: &View, tool: ToolVersion) -> String {
     start_notes(view, tool)

@@ -71,10 +71,13 @@ impl Status {
             | Errno::ENODEV
             | Errno::EMFILE
             | Errno::ENOSPC
+            | Errno::ERANGE
             | Errno::ENOSYS
             | Errno::ENODATA
             | Errno::ETIME
-            | Errno::ETIMEDOUT => Self::Unknown,
+            | Errno::ETIMEDOUT
+            | Errno::ESTALE
+            | Errno::ECANCELED => Self::Unknown,
         }
     }
 

@@ -94,6 +94,12 @@ impl Rules for Reader<'_> {
             "--loglevel" => {
                 self.choice(option, value.to_uppercase(), &["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
             }
+            "--compute-partition" if self.scene.choices_one_string => {
+                let all = self.scene.accelerators.unwrap_or_default().join(", ");
+                let letters: Vec<String> = all.chars().map(String::from).collect();
+                let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
+                self.choice(option, value.to_uppercase(), &letters)
+            }
             "--compute-partition" => match generation {
                 Generation::V24_5 | Generation::V24_7 => {
                     self.choice(option, value.to_uppercase(), &["CPX", "SPX", "DPX", "TPX", "QPX"])

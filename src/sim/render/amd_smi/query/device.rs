@@ -38,7 +38,7 @@ pub struct Seen<'a> {
     /// The GPU that it is a part of.
     pub gpu: &'a Gpu,
     /// The rules.
-    pub dialect: &'static Dialect,
+    pub dialect: Dialect,
     /// Whether DRM ioctls answer.
     pub drm: bool,
 }
@@ -56,7 +56,7 @@ pub fn all<'a>(ctx: &Context<'a>) -> Vec<Seen<'a>> {
 fn seen<'a>(ctx: &Context<'a>, index: usize) -> Option<Seen<'a>> {
     let device = ctx.view.devices.get(index)?;
     let gpu = ctx.view.gpus.get(device.gpu)?;
-    Some(Seen { index, device, gpu, dialect: Dialect::of(ctx.tool), drm: ctx.view.drm })
+    Some(Seen { index, device, gpu, dialect: Dialect::of(ctx.tool).with(ctx.bugs), drm: ctx.view.drm })
 }
 
 impl<'a> Seen<'a> {

@@ -196,10 +196,11 @@ fn memory_rows(seen: &[Seen<'_>], stderr: &mut String) -> Rows {
 }
 
 fn memory_caps(one: &Seen<'_>, memory: &Mode) -> String {
-    match (memory, one.files().map(|files| &files.available_memory)) {
-        (Mode::Known(_), Some(Ok(available))) => profiles::caps(available),
-        (Mode::Known(_), Some(Err(_))) if one.dialect.empty_caps => String::new(),
-        (Mode::Known(_) | Mode::Absent | Mode::Failed, _) => NA.to_owned(),
+    let Mode::Known(_) = memory else { return NA.to_owned() };
+    let available = one.files().and_then(|files| files.available_memory.as_deref().ok()).unwrap_or_default();
+    match available.trim() {
+        "" if one.dialect.empty_caps => String::new(),
+        available => profiles::caps(available),
     }
 }
 

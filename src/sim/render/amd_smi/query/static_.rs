@@ -11,7 +11,12 @@ use super::{NA, metric, notes, start_notes, version};
 /// AMD's name where the tool has it from its own table.
 const VENDOR: &str = "Advanced Micro Devices Inc. [AMD/ATI]";
 
-/// Which sections were asked for. None at all means those that the tool prints unasked, of the ones reproduced here.
+/// What 24.5 dies of when it comes to the power limits (stack frames left out).
+const CRASH: &str =
+    "UnboundLocalError: cannot access local variable 'min_power_limit' where it is not associated with a value\n";
+
+/// Which sections were asked for. None at all means those that the tool prints unasked, of the ones reproduced here:
+/// limit, ras, clock, NUMA, cache and the other sections of a plain `static` are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct StaticSections {
@@ -37,6 +42,13 @@ pub fn render(ctx: &Context<'_>, sections: StaticSections) -> Response {
     let mut stdout = String::new();
     let mut stderr = start_notes(ctx.view, ctx.tool);
     let mut records = Vec::new();
+    if let Some(first) = seen.first().filter(|first| first.dialect.static_dies_without_drm && !first.drm)
+        && sections == StaticSections::default()
+    {
+        stdout.push_str(notes::of_link(first));
+        stderr.push_str(CRASH);
+        return Response { stdout: stdout.into_bytes(), stderr: stderr.into_bytes(), code: 1 };
+    }
     for one in &seen {
         let sections = with_defaults(sections, one);
         let mut fields = record([("gpu", json!(one.index))]);
@@ -87,7 +99,12 @@ fn asic(seen: &Seen<'_>) -> Map<String, Value> {
     let text = |known: bool, text: String| if known { json!(text) } else { json!(NA) };
     let id = seen.gpu.unique_id;
     // Without DRM the serial falls back to the unique id, and the prefix stands before a decimal number.
-    let serial = if seen.drm { format!("0x{id:016X}") } else { format!("0x{id}") };
+    let serial = match (seen.drm, id) {
+        // A card without a unique id (capture strix_halo_gfx1151-6.3.1_style-static).
+        (true, 0) => NA.to_owned(),
+        (true, _) => format!("0x{id:016X}"),
+        (false, _) => format!("0x{id}"),
+    };
     let units = seen.device.node.as_ref().map(|node| node.simd_count / seen.gpu.model.simds_per_cu.max(1));
     let digits = keys.revision_digits;
     let mut fields = record([
