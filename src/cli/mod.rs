@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+mod explain;
+
+pub use explain::{ExplainArgs, ExplainFormat, UnknownId, explain};
+
 /// A call by the name `amd-smi`.
 pub struct AmdSmiCall;
 
