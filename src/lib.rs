@@ -8,15 +8,15 @@ pub mod domain;
 
 pub mod facts;
 
-pub mod scenario;
-
-pub mod plan;
-
 pub mod process;
 
 pub mod sim;
 
 pub mod witness;
+
+pub mod scenario;
+
+pub mod plan;
 
 pub mod host;
 

@@ -139,7 +139,7 @@ pub enum KernelRules {
 }
 
 /// What a scenario expects of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "expect", rename_all = "kebab-case")]
 pub enum Expect {
     /// Evaluated, and met.
@@ -148,6 +148,11 @@ pub enum Expect {
     /// Evaluated, and not met, for this reason.
     Unmet {
         /// Finding id that must be among the findings (`whole-gpu-on-partition-0`).
+        finding: String,
+    },
+    /// The device is as expected, and a witness is known to be wrong about it.
+    Doubtful {
+        /// Finding id that must be among the findings.
         finding: String,
     },
     /// Not evaluated, for this reason.

@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::Signal;
 
 /// How a case came out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(tag = "status", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// Everything was evaluated and met its expectation.
     Pass,
     /// A check was evaluated and not met.
     Fail,
-    /// A probe died by this signal.
+    /// A probe died by a signal.
     Crash {
         /// Which one.
         signal: Signal,
@@ -33,11 +32,11 @@ pub enum Status {
     Collateral,
     /// Repeats disagree.
     Flaky,
-    /// A scenario that plants a fault, and the check that must see it saw it.
+    /// A planted fault was seen by the check that must see it.
     ExpectedFailure,
-    /// A scenario that takes a reading away, and the check said that it could not tell.
+    /// A reading was taken away, and the check said that it could not tell.
     ExpectedNotEvaluated,
-    /// The scenario or the baseline expects a failure that did not come.
+    /// An expected failure did not come.
     UnexpectedPass,
     /// Not run, on purpose.
     Skip {
@@ -60,13 +59,55 @@ pub enum Status {
     },
 }
 
-impl Status {
-    /// The word of the run format.
-    pub const fn word(&self) -> &'static str {
+/// The word of a status, as the run format spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatusWord {
+    /// Everything was evaluated and met its expectation.
+    Pass,
+    /// A check was evaluated and not met.
+    Fail,
+    /// A probe died by a signal.
+    Crash,
+    /// A child outlived its deadline.
+    Hang,
+    /// The machine went down with the case in flight.
+    MachineHang,
+    /// The kernel log holds a fault or reset of this case's window.
+    KernelFault,
+    /// Numbers were outside the bounds.
+    NumericError,
+    /// It ran on the CPU where a GPU was asked for.
+    CpuFallback,
+    /// Another case's GPU reset took it down.
+    Collateral,
+    /// Repeats disagree.
+    Flaky,
+    /// A planted fault was seen by the check that must see it.
+    ExpectedFailure,
+    /// A reading was taken away, and the check said that it could not tell.
+    ExpectedNotEvaluated,
+    /// An expected failure did not come.
+    UnexpectedPass,
+    /// Not run, on purpose.
+    Skip,
+    /// Run, but what it needs could not be read.
+    NotEvaluated,
+    /// In the other run, not in this one.
+    Missing,
+    /// The run stopped before it ended.
+    Aborted,
+    /// Our tool broke.
+    Error,
+}
+
+impl StatusWord {
+    /// The word.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Pass => "pass",
             Self::Fail => "fail",
-            Self::Crash { .. } => "crash",
+            Self::Crash => "crash",
             Self::Hang => "hang",
             Self::MachineHang => "machine-hang",
             Self::KernelFault => "kernel-fault",
@@ -77,22 +118,46 @@ impl Status {
             Self::ExpectedFailure => "expected-failure",
             Self::ExpectedNotEvaluated => "expected-not-evaluated",
             Self::UnexpectedPass => "unexpected-pass",
-            Self::Skip { .. } => "skip",
-            Self::NotEvaluated { .. } => "not-evaluated",
+            Self::Skip => "skip",
+            Self::NotEvaluated => "not-evaluated",
             Self::Missing => "missing",
             Self::Aborted => "aborted",
-            Self::Error { .. } => "error",
+            Self::Error => "error",
         }
     }
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Status {
+    /// The word of the run format.
+    pub const fn word(&self) -> StatusWord {
         match self {
-            Self::Crash { signal } => write!(f, "crash({signal})"),
-            Self::Skip { reason } => write!(f, "skip({reason})"),
-            Self::NotEvaluated { reason } => write!(f, "not-evaluated({reason})"),
-            Self::Error { problem } => write!(f, "error({problem})"),
+            Self::Pass => StatusWord::Pass,
+            Self::Fail => StatusWord::Fail,
+            Self::Crash { .. } => StatusWord::Crash,
+            Self::Hang => StatusWord::Hang,
+            Self::MachineHang => StatusWord::MachineHang,
+            Self::KernelFault => StatusWord::KernelFault,
+            Self::NumericError => StatusWord::NumericError,
+            Self::CpuFallback => StatusWord::CpuFallback,
+            Self::Collateral => StatusWord::Collateral,
+            Self::Flaky => StatusWord::Flaky,
+            Self::ExpectedFailure => StatusWord::ExpectedFailure,
+            Self::ExpectedNotEvaluated => StatusWord::ExpectedNotEvaluated,
+            Self::UnexpectedPass => StatusWord::UnexpectedPass,
+            Self::Skip { .. } => StatusWord::Skip,
+            Self::NotEvaluated { .. } => StatusWord::NotEvaluated,
+            Self::Missing => StatusWord::Missing,
+            Self::Aborted => StatusWord::Aborted,
+            Self::Error { .. } => StatusWord::Error,
+        }
+    }
+
+    /// What the word leaves open: the reason, the problem or the signal.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Crash { signal } => Some(signal.0.to_string()),
+            Self::Skip { reason } | Self::NotEvaluated { reason } => Some(reason.clone()),
+            Self::Error { problem } => Some(problem.clone()),
             Self::Pass
             | Self::Fail
             | Self::Hang
@@ -106,7 +171,57 @@ impl fmt::Display for Status {
             | Self::ExpectedNotEvaluated
             | Self::UnexpectedPass
             | Self::Missing
-            | Self::Aborted => f.write_str(self.word()),
+            | Self::Aborted => None,
+        }
+    }
+
+    /// The status again, from the two halves that a run record holds.
+    ///
+    /// # Errors
+    /// The word needs a detail that is not there, or the detail is no signal number.
+    pub fn from_parts(word: StatusWord, detail: Option<String>) -> Result<Self, String> {
+        let need = || detail.clone().ok_or_else(|| format!("status {} needs a detail", word.name()));
+        Ok(match word {
+            StatusWord::Crash => {
+                let number = need()?;
+                let signal = number.parse().map_err(|_| format!("{number:?} is not a signal number"))?;
+                Self::Crash { signal: Signal(signal) }
+            }
+            StatusWord::Skip => Self::Skip { reason: need()? },
+            StatusWord::NotEvaluated => Self::NotEvaluated { reason: need()? },
+            StatusWord::Error => Self::Error { problem: need()? },
+            StatusWord::Pass => Self::Pass,
+            StatusWord::Fail => Self::Fail,
+            StatusWord::Hang => Self::Hang,
+            StatusWord::MachineHang => Self::MachineHang,
+            StatusWord::KernelFault => Self::KernelFault,
+            StatusWord::NumericError => Self::NumericError,
+            StatusWord::CpuFallback => Self::CpuFallback,
+            StatusWord::Collateral => Self::Collateral,
+            StatusWord::Flaky => Self::Flaky,
+            StatusWord::ExpectedFailure => Self::ExpectedFailure,
+            StatusWord::ExpectedNotEvaluated => Self::ExpectedNotEvaluated,
+            StatusWord::UnexpectedPass => Self::UnexpectedPass,
+            StatusWord::Missing => Self::Missing,
+            StatusWord::Aborted => Self::Aborted,
+        })
+    }
+}
+
+impl fmt::Display for StatusWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crash { signal } => write!(f, "crash({signal})"),
+            other => match other.detail() {
+                Some(detail) => write!(f, "{}({detail})", other.word()),
+                None => write!(f, "{}", other.word()),
+            },
         }
     }
 }

@@ -1,1 +1,12 @@
-//! (being written)
+//! Which cases are run on which host, and in what order. Pure: the same cases and the same selection give the same plan.
+
+mod build;
+mod filter;
+mod filter_parse;
+mod host;
+mod shard;
+
+pub use build::{Excluded, Plan, Reason, Selection};
+pub use filter::{Filter, FilterError};
+pub use host::{HostDescription, Target};
+pub use shard::{Shard, ShardError};

@@ -2,16 +2,32 @@
 
 use crate::domain::{ComputeMode, MemoryMode};
 
-use super::{Errno, Machine, State, View};
+use super::fault::{Fault, Named};
+use super::{Errno, Machine, MachineError, Model, Platform, State, View, modes, show};
 
 /// A machine and its state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kernel {
     machine: Machine,
+    model: &'static Model,
     state: State,
 }
 
 impl Kernel {
+    /// A machine that was just started.
+    pub fn new(machine: Machine) -> Result<Self, MachineError> {
+        let state = State::initial(&machine);
+        Self::resume(machine, state)
+    }
+
+    /// A machine as it was left. Both may come from files and are checked.
+    pub fn resume(machine: Machine, state: State) -> Result<Self, MachineError> {
+        machine.check()?;
+        state.check(&machine)?;
+        let model = machine.model()?;
+        Ok(Self { machine, model, state })
+    }
+
     /// The machine.
     pub const fn machine(&self) -> &Machine {
         &self.machine
@@ -22,23 +38,153 @@ impl Kernel {
         &self.state
     }
 
+    /// The part.
+    pub const fn model(&self) -> &'static Model {
+        self.model
+    }
+
+    /// Faults in force at this call, in the order of the machine file; `after=` is already taken off.
+    pub fn active_faults(&self) -> impl Iterator<Item = &Fault> {
+        self.machine.faults.iter().filter_map(|fault| fault.active(self.state.calls))
+    }
+
+    /// Whether a fault that needs nothing but its name is in force.
+    pub fn has_fault(&self, wanted: Named) -> bool {
+        self.active_faults().any(|fault| *fault == Fault::Named(wanted))
+    }
+
+    /// Counts one call of the tool: `after=` faults wait for a number of them.
+    pub const fn count_call(&mut self) {
+        self.state.calls = self.state.calls.saturating_add(1);
+    }
+
     /// What the kernel shows now.
     pub fn view(&self) -> View {
-        todo!()
+        show::view(self)
     }
 
-    /// `write(current_compute_partition)` of one physical GPU. Takes effect at once, or answers an errno.
-    pub fn write_compute(&mut self, _gpu: usize, _mode: ComputeMode) -> Result<(), Errno> {
-        todo!()
+    /// `write(current_compute_partition)` of one physical GPU. Takes effect at once, or answers an errno:
+    /// EBUSY while a client holds the GPU, EINVAL for a mode that is not legal now, EPERM in reset or in a virtual
+    /// function, ENOENT where the file does not exist. Source: facts/partitions.md sections 5 and 6.
+    pub fn write_compute(&mut self, gpu: usize, mode: ComputeMode) -> Result<(), Errno> {
+        let planted = self.active_faults().find_map(|fault| match fault {
+            Fault::WriteCompute(errno) => Some(*errno),
+            other => denied_in_reset(other),
+        });
+        self.writable(gpu, planted)?;
+        if self.held(gpu) {
+            return Err(Errno::EBUSY);
+        }
+        if !modes::accepts(self.model, mode, self.state.memory) {
+            return Err(Errno::EINVAL);
+        }
+        if self.has_fault(Named::SetIgnored) {
+            return Ok(());
+        }
+        if let Some(slot) = self.state.compute.get_mut(gpu)
+            && *slot != mode
+        {
+            *slot = mode;
+            self.changed();
+        }
+        Ok(())
     }
 
-    /// `write(current_memory_partition)`: a request, in force after [`Kernel::reload_driver`].
-    pub fn write_memory(&mut self, _gpu: usize, _mode: MemoryMode) -> Result<(), Errno> {
-        todo!()
+    /// `write(current_memory_partition)`: a request for the whole hive, in force after [`Kernel::reload_driver`].
+    /// EINVAL where firmware does not offer the mode, EOPNOTSUPP on an APU; else as [`Kernel::write_compute`], but a
+    /// client does not matter: it is the reload that needs the GPU to be free.
+    pub fn write_memory(&mut self, gpu: usize, mode: MemoryMode) -> Result<(), Errno> {
+        let planted = self.active_faults().find_map(|fault| match fault {
+            Fault::WriteMemory(errno) => Some(*errno),
+            other => denied_in_reset(other),
+        });
+        self.writable(gpu, planted)?;
+        if self.model.apu {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if !self.model.memory_modes.contains(&mode) {
+            return Err(Errno::EINVAL);
+        }
+        if !self.has_fault(Named::SetIgnored) && self.state.memory_requested != Some(mode) {
+            self.state.memory_requested = Some(mode);
+            self.changed();
+        }
+        Ok(())
     }
 
     /// Unloads and loads the driver: requested memory modes come into force, compute modes fall back to AUTO.
+    /// EBUSY while a client holds a GPU, ENODEV without a loaded driver, EIO when the load fails. The reference
+    /// machines have no driver to reload (ENOENT: neither `systemctl` nor `modprobe` is there).
     pub fn reload_driver(&mut self) -> Result<(), Errno> {
-        todo!()
+        if self.machine.quirks.reference_tree {
+            return Err(Errno::ENOENT);
+        }
+        if self.has_fault(Named::DriverMissing) || self.has_fault(Named::AmdgpuBuiltin) {
+            return Err(Errno::ENODEV);
+        }
+        if self.has_fault(Named::ReloadBusy) || (0..self.state.clients.len()).any(|gpu| self.held(gpu)) {
+            return Err(Errno::EBUSY);
+        }
+        if self.has_fault(Named::RestartErr) {
+            return Err(Errno::EIO);
+        }
+        let old = self.state.clone();
+        if let Some(memory) = self.state.memory_requested.take() {
+            self.state.memory = memory;
+        }
+        // A guest's driver derives its mode from the layout that the host gave it: a reload changes nothing.
+        if self.model.partitionable && self.machine.platform != Platform::VirtualFunction {
+            let auto = modes::auto(self.model, self.state.memory);
+            self.state.compute.fill(auto);
+        }
+        if self.state != old {
+            self.changed();
+        }
+        Ok(())
     }
+
+    /// A process opens a GPU: mode changes answer EBUSY until it closes it. ENODEV where there is no such GPU.
+    pub fn open_client(&mut self, gpu: usize) -> Result<(), Errno> {
+        match self.state.clients.get_mut(gpu) {
+            Some(clients) if *clients < State::MAX_CLIENTS => *clients += 1,
+            Some(_) => return Err(Errno::EMFILE),
+            None => return Err(Errno::ENODEV),
+        }
+        self.changed();
+        Ok(())
+    }
+
+    /// A process closes a GPU; EBADF where none had it open.
+    pub fn close_client(&mut self, gpu: usize) -> Result<(), Errno> {
+        let clients = self.state.clients.get_mut(gpu).ok_or(Errno::ENODEV)?;
+        *clients = clients.checked_sub(1).ok_or(Errno::EBADF)?;
+        self.changed();
+        Ok(())
+    }
+
+    fn held(&self, gpu: usize) -> bool {
+        self.state.clients.get(gpu).is_some_and(|&clients| clients > 0)
+    }
+
+    fn writable(&self, gpu: usize, planted: Option<Errno>) -> Result<(), Errno> {
+        if !self.model.partitionable || gpu >= self.state.compute.len() {
+            return Err(Errno::ENOENT);
+        }
+        if let Some(errno) = planted {
+            return Err(errno);
+        }
+        if self.machine.platform == Platform::VirtualFunction {
+            // The file's mode is 0444 and the driver has no `switch_partition_mode`: root is refused too.
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+
+    const fn changed(&mut self) {
+        self.state.generation = self.state.generation.saturating_add(1);
+    }
+}
+
+fn denied_in_reset(fault: &Fault) -> Option<Errno> {
+    (*fault == Fault::Named(Named::InReset)).then_some(Errno::EPERM)
 }

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{ComputeMode, MemoryMode, ToolVersion};
-use crate::facts::Part;
+use crate::facts::{Part, part};
 
-use super::Fault;
+use super::{Fault, modes};
 
 /// What a machine is. A host directory holds it as `machine.toml`, in full; nothing in it changes between calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,16 +16,22 @@ pub struct Machine {
     /// The part, by machine name (`mi300x`).
     pub part: String,
     /// Physical GPUs, 1 to 8.
+    #[serde(default = "one_gpu")]
     pub gpus: u32,
     /// Where the operating system runs.
+    #[serde(default)]
     pub platform: Platform,
     /// Compute partition at the start.
+    #[serde(default = "spx")]
     pub compute: ComputeMode,
     /// Memory partition at the start.
+    #[serde(default = "nps1")]
     pub memory: MemoryMode,
     /// amd-smi tool version that the shim speaks.
+    #[serde(default = "default_tool")]
     pub amd_smi: ToolVersion,
     /// Who calls.
+    #[serde(default)]
     pub caller: Caller,
     /// Where this machine differs from the facts on purpose.
     #[serde(default)]
@@ -39,10 +45,11 @@ pub struct Machine {
 }
 
 /// Where the operating system runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Platform {
     /// On the metal.
+    #[default]
     BareMetal,
     /// In a virtual machine that owns the whole physical function.
     Passthrough,
@@ -51,10 +58,11 @@ pub enum Platform {
 }
 
 /// Who calls the tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Caller {
     /// As root, whoever runs the test.
+    #[default]
     Root,
     /// As a user without write permission.
     User,
@@ -75,11 +83,17 @@ pub struct Quirks {
 /// The part behind a machine, with what the simulator needs to know about it.
 pub type Model = Part;
 
+/// Most physical GPUs in one machine.
+pub const MAX_GPUS: u32 = 8;
+
+/// Most faults of one machine.
+const MAX_FAULTS: usize = 64;
+
 /// A machine that cannot be.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MachineError {
     /// No such part or machine.
-    #[error("no machine is called {name:?}; nearest: {nearest}. `validate list --machines` lists them")]
+    #[error("no machine is called {name:?}; nearest: {nearest}. Known: {}", super::preset::names().join(", "))]
     UnknownMachine {
         /// What was asked for.
         name: String,
@@ -94,4 +108,139 @@ pub enum MachineError {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// The text is not a machine file.
+    #[error("{0}")]
+    Syntax(String),
+}
+
+impl Machine {
+    /// Reads a machine file. Errors name the line and the key.
+    pub fn parse(text: &str) -> Result<Self, MachineError> {
+        if text.len() > 1 << 16 {
+            return Err(MachineError::Syntax("a machine file is at most 64 KiB long".to_owned()));
+        }
+        let machine: Self = toml::from_str(text).map_err(|error| MachineError::Syntax(error.to_string()))?;
+        machine.check()?;
+        Ok(machine)
+    }
+
+    /// The machine file of this machine, in full.
+    pub fn to_toml(&self) -> Result<String, MachineError> {
+        toml::to_string(self).map_err(|error| MachineError::Syntax(error.to_string()))
+    }
+
+    /// The part.
+    pub fn model(&self) -> Result<&'static Model, MachineError> {
+        part(&self.part).ok_or_else(|| invalid("part", format!("no part is called {:?}", shorten(&self.part))))
+    }
+
+    /// Whether this machine can be, and can be in the modes it starts in.
+    pub fn check(&self) -> Result<(), MachineError> {
+        let model = self.model()?;
+        if self.name.is_empty() || self.name.len() > 64 || self.name.chars().any(char::is_control) {
+            return Err(invalid("name", "1 to 64 printable characters".to_owned()));
+        }
+        if !(1..=MAX_GPUS).contains(&self.gpus) {
+            return Err(invalid("gpus", format!("{} is not between 1 and {MAX_GPUS}", self.gpus)));
+        }
+        if self.faults.len() > MAX_FAULTS {
+            return Err(invalid("faults", format!("at most {MAX_FAULTS}")));
+        }
+        if self.platform == Platform::VirtualFunction && model.vf_pci_ids.is_empty() {
+            return Err(invalid("platform", format!("no virtual function of {} is known", model.id)));
+        }
+        if self.quirks.reference_tree {
+            return self.check_reference(model);
+        }
+        self.check_modes(model)
+    }
+
+    fn check_reference(&self, model: &Model) -> Result<(), MachineError> {
+        if super::reference::describes(model) {
+            return Ok(());
+        }
+        Err(invalid("quirks.reference-tree", format!("the reference tree knows MI300X and RX 5700 XT, not {}", model.id)))
+    }
+
+    fn check_modes(&self, model: &Model) -> Result<(), MachineError> {
+        if !model.partitionable {
+            return match (self.compute, self.memory) {
+                (ComputeMode::Spx, MemoryMode::Nps1) => Ok(()),
+                (compute, memory) => {
+                    Err(invalid("compute", format!("{} has no partitions: {compute}/{memory} cannot be set", model.id)))
+                }
+            };
+        }
+        let known = model.compute_modes();
+        if !known.contains(&self.compute) {
+            let (compute, known) = (self.compute, modes::list(known));
+            return Err(invalid("compute", format!("{} with {} XCCs has {known}, not {compute}", model.id, model.xccs)));
+        }
+        if !model.memory_modes.contains(&self.memory) {
+            let (memory, known) = (self.memory, modes::list(&model.memory_modes));
+            return Err(invalid("memory", format!("firmware of {} offers {known}, not {memory}", model.id)));
+        }
+        if modes::accepts(model, self.compute, self.memory) {
+            return Ok(());
+        }
+        let legal = modes::list(&modes::available(model, self.memory));
+        let (compute, memory) = (self.compute, self.memory);
+        Err(invalid("compute", format!("{compute} is not legal with {memory} on {}; with {memory}: {legal}", model.id)))
+    }
+}
+
+fn invalid(field: &'static str, problem: String) -> MachineError {
+    MachineError::Invalid { field, problem }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+const fn one_gpu() -> u32 {
+    1
+}
+
+const fn spx() -> ComputeMode {
+    ComputeMode::Spx
+}
+
+const fn nps1() -> MemoryMode {
+    MemoryMode::Nps1
+}
+
+/// The newest version that was run byte for byte and still has `reset -r`.
+const fn default_tool() -> ToolVersion {
+    ToolVersion::new(26, 2, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_file_reads_back_in_full() {
+        let machine = Machine::parse("name = 'x'\npart = 'mi300x'\nfaults = ['compute=EBUSY', 'after=2:hang']").unwrap();
+        assert_eq!(Machine::parse(&machine.to_toml().unwrap()), Ok(machine));
+    }
+
+    #[test]
+    fn a_machine_that_cannot_be_is_refused_with_the_reason() {
+        for (text, part) in [
+            ("part = 'mi300x'\ncompute = 'SPX'\nmemory = 'NPS4'", "SPX is not legal with NPS4 on MI300X; with NPS4: QPX, CPX"),
+            ("part = 'mi300x'\ncompute = 'TPX'", "8 XCCs has SPX, DPX, QPX, CPX"),
+            ("part = 'mi355x'\ncompute = 'CPX'\nmemory = 'NPS4'", "offers NPS1, NPS2"),
+            ("part = 'rx6600'\ncompute = 'CPX'", "no partitions"),
+            ("part = 'mi300'", "no part is called"),
+            ("part = 'mi300x'\ngpus = 9", "between 1 and 8"),
+            ("part = 'mi300x'\ngpu = 1", "unknown field"),
+            ("part = 'mi250x'\nplatform = 'virtual-function'", "no virtual function"),
+            ("part = 'mi308x'\n[quirks]\nreference-tree = true", "not MI308X"),
+            ("part = 'mi300x'\nfaults = ['hangs']", "nearest: hang"),
+            ("part = ", "TOML"),
+        ] {
+            let error = Machine::parse(&format!("name = 'x'\n{text}")).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
 }

@@ -2,17 +2,23 @@
 //! would show at this moment; `render::sysfs` writes that as a tree and `render::amd_smi` answers from it as the tool would.
 
 mod errno;
-mod fault;
+pub mod fault;
 mod kernel;
 mod machine;
+mod modes;
+pub mod preset;
+mod reference;
 pub mod render;
+mod resources;
+mod show;
+mod show_faults;
 mod state;
 mod view;
 
 pub use errno::Errno;
 pub use fault::{Fault, FaultError};
 pub use kernel::Kernel;
-pub use machine::{Caller, Machine, MachineError, Model, Platform, Quirks};
+pub use machine::{Caller, MAX_GPUS, Machine, MachineError, Model, Platform, Quirks};
 pub use state::State;
 pub use view::{
     Device, DriverState, FileAnswer, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource, ResourceKind, View,

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{ComputeMode, MemoryMode};
 
+use super::{Machine, MachineError};
+
 /// The state of a simulated machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,4 +24,47 @@ pub struct State {
     pub memory_requested: Option<MemoryMode>,
     /// Processes that hold a GPU open, by GPU index.
     pub clients: Vec<u32>,
+}
+
+impl State {
+    /// The format version written, and the only one read.
+    pub const SCHEMA: u32 = 1;
+
+    /// Most clients of one GPU that a state file may claim.
+    pub const MAX_CLIENTS: u32 = 1024;
+
+    /// A machine that was just started.
+    pub fn initial(machine: &Machine) -> Self {
+        let gpus = machine.gpus as usize;
+        Self {
+            schema: Self::SCHEMA,
+            generation: 0,
+            calls: 0,
+            compute: vec![machine.compute; gpus],
+            memory: machine.memory,
+            memory_requested: None,
+            clients: vec![u32::from(machine.busy); gpus],
+        }
+    }
+
+    /// Whether this state can be one of `machine`; a state file is untrusted.
+    pub fn check(&self, machine: &Machine) -> Result<(), MachineError> {
+        let invalid = |field, problem: String| Err(MachineError::Invalid { field, problem });
+        if self.schema != Self::SCHEMA {
+            return invalid("schema", format!("version {} is not {}", self.schema, Self::SCHEMA));
+        }
+        let gpus = machine.gpus as usize;
+        for (field, length) in [("compute", self.compute.len()), ("clients", self.clients.len())] {
+            if length != gpus {
+                return invalid(field, format!("{length} entries for {gpus} GPUs"));
+            }
+        }
+        if self.clients.iter().any(|&clients| clients > Self::MAX_CLIENTS) {
+            return invalid("clients", format!("more than {}", Self::MAX_CLIENTS));
+        }
+        for &compute in &self.compute {
+            Machine { compute, memory: self.memory, ..machine.clone() }.check()?;
+        }
+        Ok(())
+    }
 }

@@ -1,6 +1,9 @@
 //! Witnesses: what each of them says about a host, as readings. None of them judges.
 
 pub mod amd_smi;
+pub mod kfd;
 mod observations;
+pub mod sysfs;
+pub mod tree;
 
 pub use observations::{Asked, Call, KfdNode, Observations, SetDone, Snapshot, SysfsGpu};

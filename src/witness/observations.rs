@@ -132,6 +132,8 @@ pub struct Observations {
     pub before: Option<Snapshot>,
     /// Set requests, in order.
     pub sets: Vec<SetDone>,
+    /// Commands run word for word, in order.
+    pub runs: Vec<Asked<()>>,
     /// The look at the end.
     pub after: Snapshot,
 }

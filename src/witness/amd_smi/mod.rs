@@ -1,5 +1,6 @@
 //! Witness amd-smi: which commands to ask, and a tolerant parser for what every known version prints.
 
+pub mod parse;
 mod query;
 mod report;
 

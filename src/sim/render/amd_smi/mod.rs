@@ -3,6 +3,7 @@
 //! `args` reads the command line as argparse would, `query/*` render what can be asked, `set` and `reset` change
 //! things, `failure` holds every error text and exit code, `dialect` says which rule a tool version follows.
 
+pub mod dialect;
 pub mod query;
 
 use crate::domain::ToolVersion;
@@ -53,6 +54,8 @@ pub struct Context<'a> {
     pub targets: &'a [usize],
     /// Effective user id 0.
     pub root: bool,
+    /// Bugs of the tool that are switched on.
+    pub bugs: dialect::Bugs,
 }
 
 /// Answers one call. Writes that the tool makes go to `kernel`; saving its state is the caller's job.

@@ -1,0 +1,161 @@
+//! Opening a host, and asking it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::domain::{Ended, Provenance};
+use crate::process::{Cancel, Limits, Spec};
+use crate::witness::Call;
+use crate::witness::tree::Tree;
+
+use super::recorded::Recording;
+use super::{HostError, HostFile, HostKind, real};
+
+/// The variable that tells a simulated `amd-smi` which host it stands in.
+pub const HOST_VARIABLE: &str = "ROCVET_HOST";
+
+/// Where observations come from.
+#[derive(Debug, Clone)]
+pub enum Host {
+    /// This machine.
+    Real,
+    /// A simulated machine.
+    Simulated {
+        /// The host directory.
+        dir: PathBuf,
+        /// What `host.toml` says.
+        file: HostFile,
+        /// The executable that is started by the name `amd-smi`.
+        program: PathBuf,
+    },
+    /// A recording. Nothing inside it is executed.
+    Recorded {
+        /// The host directory.
+        dir: PathBuf,
+        /// What `host.toml` says.
+        file: HostFile,
+        /// What was recorded of amd-smi.
+        recording: Recording,
+    },
+}
+
+/// How to ask amd-smi.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    /// How long one call may take before it is stopped.
+    pub deadline: Duration,
+    /// Stops a call when the run is interrupted.
+    pub cancel: Cancel,
+}
+
+impl Host {
+    /// Opens a host directory.
+    ///
+    /// A simulated host's `amd-smi` is this program itself, started by that name: tests of the library say with
+    /// [`Host::with_program`] which executable that is.
+    pub fn open(dir: &Path) -> Result<Self, HostError> {
+        let tree = Tree::open(dir)?;
+        let file = HostFile::read(&tree)?;
+        let dir = dir.to_owned();
+        match file.kind {
+            HostKind::Simulated => {
+                let program = std::env::current_exe()
+                    .map_err(|error| HostError::Refused(format!("cannot tell which executable this is: {error}")))?;
+                Ok(Self::Simulated { dir, file, program })
+            }
+            HostKind::Recorded => {
+                let recording = Recording::open(&tree)?;
+                Ok(Self::Recorded { dir, file, recording })
+            }
+        }
+    }
+
+    /// The same host, with another executable to start as `amd-smi`. Only a simulated host starts one of ours.
+    #[must_use]
+    pub fn with_program(self, program: impl Into<PathBuf>) -> Self {
+        match self {
+            Self::Simulated { dir, file, .. } => Self::Simulated { dir, file, program: program.into() },
+            other @ (Self::Real | Self::Recorded { .. }) => other,
+        }
+    }
+
+    /// Calls amd-smi with these arguments; `stdin` is all that it can read.
+    pub fn call_amd_smi(&self, args: &[String], stdin: &str, asking: &Asking) -> Call {
+        let spec = match self {
+            Self::Real => real::amd_smi(),
+            Self::Simulated { dir, program, .. } => simulated(program, dir),
+            Self::Recorded { recording, .. } => return recording.call(args),
+        };
+        let outcome = crate::process::run(&Spec {
+            args: args.iter().map(Into::into).collect(),
+            stdin: (!stdin.is_empty()).then(|| stdin.as_bytes().to_vec()),
+            limits: Limits { deadline: asking.deadline, ..Limits::default() },
+            cancel: asking.cancel.clone(),
+            ..spec
+        });
+        Call {
+            args: args.to_vec(),
+            ended: outcome.ended,
+            stdout: outcome.stdout,
+            stderr: outcome.stderr,
+            took: outcome.took,
+        }
+    }
+
+    /// The root that shows what the kernel's `/sys` would.
+    pub fn sysfs_root(&self) -> PathBuf {
+        self.root().join("sys")
+    }
+
+    /// The root that shows what the kernel's `/proc` would.
+    pub fn proc_root(&self) -> PathBuf {
+        self.root().join("proc")
+    }
+
+    /// What kind of observations it gives.
+    pub const fn provenance(&self) -> Provenance {
+        match self {
+            Self::Real => Provenance::Hardware,
+            Self::Simulated { .. } => Provenance::Simulated,
+            Self::Recorded { .. } => Provenance::Recorded,
+        }
+    }
+
+    /// What it is, in words for a report.
+    pub fn origin(&self) -> &str {
+        match self {
+            Self::Real => "this machine",
+            Self::Simulated { file, .. } | Self::Recorded { file, .. } => &file.origin,
+        }
+    }
+
+    fn root(&self) -> &Path {
+        match self {
+            Self::Real => Path::new("/"),
+            Self::Simulated { dir, .. } | Self::Recorded { dir, .. } => dir,
+        }
+    }
+}
+
+impl Call {
+    /// A call that was not made.
+    pub(super) fn not_made(args: &[String], reason: String) -> Self {
+        Self {
+            args: args.to_vec(),
+            ended: Ended::NotStarted { reason },
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            took: Duration::ZERO,
+        }
+    }
+}
+
+/// Our own executable by the name of the tool. It gets no other environment than the host that it stands in, so that
+/// nothing of the caller's can change what it answers.
+fn simulated(program: &Path, dir: &Path) -> Spec {
+    Spec {
+        arg0: Some("amd-smi".into()),
+        env: vec![(HOST_VARIABLE.into(), dir.as_os_str().to_owned())],
+        ..Spec::new(program)
+    }
+}

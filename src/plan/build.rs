@@ -1,0 +1,178 @@
+//! The plan: which cases run, in what order, and why the others do not.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::scenario::{Case, Level, Scenario, Step};
+
+use super::host::Fit;
+use super::{Filter, Shard, Target};
+
+/// What the caller asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// `-E`.
+    pub filter: Option<Filter>,
+    /// `--shard`.
+    pub shard: Option<Shard>,
+    /// `--shuffle`: the seed.
+    pub shuffle: Option<u64>,
+    /// `--interaction`: how far cases may go; [`Target::default_level`] when `None`.
+    pub level: Option<Level>,
+}
+
+/// What is run, in this order, and what is not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Cases to run, in order.
+    pub cases: Vec<Case>,
+    /// Cases that are not run, in the order of the files.
+    pub not_selected: Vec<Excluded>,
+}
+
+/// A case that is not run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Excluded {
+    /// Which.
+    pub case: Case,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a case is not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// `-E` leaves it out.
+    #[error("the filter leaves it out")]
+    Filter,
+    /// It is in another shard.
+    #[error("it is in another shard than {0}")]
+    Shard(Shard),
+    /// It goes further than it may.
+    #[error("it needs --interaction {needs}, and {allowed} is allowed")]
+    Level {
+        /// How far it goes.
+        needs: Level,
+        /// How far it may go.
+        allowed: Level,
+    },
+    /// It plants something that only a simulated machine of its own can have.
+    #[error("only a simulated machine can have what it plants: {0}")]
+    SimulatedOnly(&'static str),
+    /// It is for other machines, or says nothing about which.
+    #[error("does not apply: {0}")]
+    DoesNotApply(String),
+    /// Whether it applies could not be read: not evaluated, rather than not selected.
+    #[error("cannot tell whether it applies: {0}")]
+    CannotTell(String),
+    /// On one given host it asks the same as another case: they differ in what they simulate.
+    #[error("on this host the same as {0}")]
+    SameAs(String),
+}
+
+impl Reason {
+    /// True where the case may well apply, and only could not be evaluated.
+    pub const fn is_not_evaluated(&self) -> bool {
+        match self {
+            Self::CannotTell(_) => true,
+            Self::Filter
+            | Self::Shard(_)
+            | Self::Level { .. }
+            | Self::SimulatedOnly(_)
+            | Self::DoesNotApply(_)
+            | Self::SameAs(_) => false,
+        }
+    }
+}
+
+impl Plan {
+    /// Chooses and orders. The filter is asked first, the shard last, so that the shards of one selection share it.
+    /// Order: as the cases come in, or shuffled by the seed (the same order for the same seed, cases and version).
+    pub fn build(cases: Vec<Case>, selection: &Selection, target: &Target) -> Self {
+        let mut not_selected = Vec::new();
+        let mut chosen = Vec::new();
+        let mut asked = HashMap::new();
+        for (position, case) in cases.into_iter().enumerate() {
+            let reason = refuse(&case, selection, target).or_else(|| duplicate(&case, target, &mut asked));
+            match reason {
+                None => chosen.push((position, case)),
+                Some(reason) => not_selected.push((position, Excluded { case, reason })),
+            }
+        }
+        if let Some(shard) = selection.shard {
+            let total = chosen.len();
+            let mut kept = Vec::new();
+            for (rank, (position, case)) in chosen.into_iter().enumerate() {
+                if shard.holds(&case.id, rank, total) {
+                    kept.push((position, case));
+                } else {
+                    not_selected.push((position, Excluded { case, reason: Reason::Shard(shard) }));
+                }
+            }
+            chosen = kept;
+        }
+        not_selected.sort_by_key(|&(position, _)| position);
+        let mut cases: Vec<Case> = chosen.into_iter().map(|(_, case)| case).collect();
+        if let Some(seed) = selection.shuffle {
+            fastrand::Rng::with_seed(seed).shuffle(&mut cases);
+        }
+        Self { cases, not_selected: not_selected.into_iter().map(|(_, excluded)| excluded).collect() }
+    }
+}
+
+fn refuse(case: &Case, selection: &Selection, target: &Target) -> Option<Reason> {
+    if selection.filter.as_ref().is_some_and(|filter| !filter.matches(case)) {
+        return Some(Reason::Filter);
+    }
+    if let Target::Given { host, .. } = target {
+        if let Some(what) = planted(case) {
+            return Some(Reason::SimulatedOnly(what));
+        }
+        let Some(applies) = &case.scenario.applies else {
+            let problem = "the scenario has no [applies], so it is for its simulated machine only";
+            return Some(Reason::DoesNotApply(problem.to_owned()));
+        };
+        match host.fits(applies) {
+            Fit::Yes => {}
+            Fit::No(why) => return Some(Reason::DoesNotApply(why)),
+            Fit::CannotTell(why) => return Some(Reason::CannotTell(why)),
+        }
+    }
+    let (needs, allowed) = (case.scenario.level, selection.level.unwrap_or_else(|| target.default_level()));
+    (needs > allowed).then_some(Reason::Level { needs, allowed })
+}
+
+/// What of a case only a simulated machine of its own can have.
+fn planted(case: &Case) -> Option<&'static str> {
+    let client = case.steps.iter().any(|step| match step {
+        Step::Hold | Step::Release => true,
+        Step::Set(_) | Step::Reload | Step::Run(_) => false,
+    });
+    if !case.simulate.faults.is_empty() {
+        Some("faults")
+    } else if case.simulate.busy || client {
+        Some("a client that holds the GPUs")
+    } else {
+        None
+    }
+}
+
+/// Cases of one scenario that already were chosen for a given host.
+type Chosen = HashMap<*const Scenario, Vec<Case>>;
+
+/// On a given host, the variants of a scenario that differ only in what they simulate ask the same: one is enough.
+fn duplicate(case: &Case, target: &Target, chosen: &mut Chosen) -> Option<Reason> {
+    match target {
+        Target::Simulated => return None,
+        Target::Given { .. } => {}
+    }
+    let before = chosen.entry(Arc::as_ptr(&case.scenario)).or_default();
+    let same = before.iter().find(|other| {
+        (&other.steps, &other.checks, &other.ask, other.format) == (&case.steps, &case.checks, &case.ask, case.format)
+    });
+    if let Some(other) = same {
+        return Some(Reason::SameAs(other.id.clone()));
+    }
+    before.push(case.clone());
+    None
+}

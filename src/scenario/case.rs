@@ -1,0 +1,179 @@
+//! What a scenario file means: its header, shared by the cases that its lists multiply into.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::domain::{CheckSpec, ComputeMode, Expect, MemoryMode, ToolVersion};
+use crate::facts::{self, Part};
+use crate::sim::{Caller, Fault, Machine, Platform};
+use crate::witness::amd_smi::{Format, Query, SetRequest};
+
+use super::{Level, Pattern, VersionReq};
+
+/// The part of a scenario file that all its cases share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// Path of the file below its root, without `.toml`: `partition/mi300x/cpx-nps4-memory`.
+    pub id: String,
+    /// Where the file is.
+    pub origin: Origin,
+    /// One line: what is claimed.
+    pub title: String,
+    /// One line: why it is worth checking.
+    pub why: String,
+    /// Who says so.
+    pub source: String,
+    /// Words to select by.
+    pub tags: Vec<String>,
+    /// How far it goes.
+    pub level: Level,
+    /// Which given hosts it is for. `None`: the file has no `[applies]`, and it is for its simulated machine only.
+    pub applies: Option<Applies>,
+}
+
+/// Where a scenario file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Inside the binary, at this path below `scenarios/`.
+    Embedded(String),
+    /// On disk.
+    File(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    /// The name that messages show.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded(path) => write!(f, "scenarios/{path}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Which given hosts a scenario is for. An empty list, or `None`, admits all.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Applies {
+    /// Parts, by id or machine name.
+    pub part: Vec<Pattern>,
+    /// Native ISA.
+    pub gfx: Vec<Pattern>,
+    /// Compute mode in force.
+    pub compute: Vec<ComputeMode>,
+    /// Memory mode in force.
+    pub memory: Vec<MemoryMode>,
+    /// amd-smi tool version.
+    pub amd_smi: Option<VersionReq>,
+    /// Where the operating system runs.
+    pub platform: Vec<Platform>,
+}
+
+/// One scenario under one variant: what is run, and what gets a verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// The scenario's id, and after `::` the axes that have more than one value, in the file's order:
+    /// `partition/mi300x/cpx-nps4-memory::amd-smi=26.2.1,compute=CPX`.
+    pub id: String,
+    /// What all cases of the file share.
+    pub scenario: Arc<Scenario>,
+    /// The axes that have more than one value, with this case's value: the part of the id after `::`.
+    pub variant: Vec<Axis>,
+    /// What to simulate when no host is given.
+    pub simulate: Simulate,
+    /// Queries to ask besides those that the checks need.
+    pub ask: Vec<Query>,
+    /// Output format of every amd-smi call.
+    pub format: Format,
+    /// What is done, in order, before the last look at the machine.
+    pub steps: Vec<Step>,
+    /// What is judged; never empty.
+    pub checks: Vec<Check>,
+}
+
+/// One axis of a variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Axis {
+    /// Its key in the file: `amd-smi`.
+    pub name: String,
+    /// The value, as it stands in the case's id.
+    pub value: String,
+}
+
+/// What to simulate. `None` means: as the machine has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Simulate {
+    /// Which machine.
+    pub machine: MachineRef,
+    /// Physical GPUs, 1 to 8.
+    pub gpus: Option<u32>,
+    /// Where the operating system runs.
+    pub platform: Option<Platform>,
+    /// Compute mode at the start.
+    pub compute: Option<ComputeMode>,
+    /// Memory mode at the start.
+    pub memory: Option<MemoryMode>,
+    /// Who calls; root when the file does not say.
+    pub caller: Caller,
+    /// Tool version that the shim speaks.
+    pub amd_smi: ToolVersion,
+    /// A client holds every GPU from the start.
+    pub busy: bool,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// Which simulated machine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MachineRef {
+    /// One of the machines that the binary knows, by name.
+    Named(String),
+    /// A machine file below the scenario's folder.
+    File {
+        /// Its path there, as the scenario writes it.
+        path: String,
+        /// What it says.
+        machine: Arc<Machine>,
+    },
+}
+
+impl MachineRef {
+    /// The name on the command line, or the path.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::File { path, .. } => path,
+        }
+    }
+
+    /// The part of this machine.
+    pub fn part(&self) -> Option<&'static Part> {
+        match self {
+            Self::Named(name) => facts::part(name.strip_prefix("reference-").unwrap_or(name)),
+            Self::File { machine, .. } => facts::part(&machine.part),
+        }
+    }
+}
+
+/// One thing that is done to a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Asks amd-smi to change a mode.
+    Set(SetRequest),
+    /// Reloads the driver.
+    Reload,
+    /// A client opens the GPUs. Simulated machines only.
+    Hold,
+    /// That client closes them. Simulated machines only.
+    Release,
+    /// Calls amd-smi with these arguments and keeps what it said.
+    Run(Vec<String>),
+}
+
+/// One check and what the scenario expects of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The check and its parameters.
+    pub spec: CheckSpec,
+    /// What is expected of it on a simulated or recorded host; never changes a verdict about real hardware.
+    pub expect: Expect,
+}
