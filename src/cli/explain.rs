@@ -77,9 +77,13 @@ fn page(entry: &Entry) -> String {
     let mut out = format!("{TITLE}{}{TITLE:#}\n{}\n\n", entry.id, entry.title);
     let source = format!("{} ({})", entry.source.cite, entry.source.confidence);
     let see = entry.see.join(", ");
-    for (label, text) in
-        [("What", &entry.what), ("Why", &entry.why), ("What to do", &entry.what_to_do), ("Source", &source), ("See", &see)]
-    {
+    for (label, text) in [
+        ("What", &entry.what),
+        ("Why", &entry.why),
+        ("What to do", &entry.what_to_do),
+        ("Source", &source),
+        ("See", &see),
+    ] {
         if !text.is_empty() {
             let _ = writeln!(out, "{LABEL}{label:<INDENT$}{LABEL:#}{}", wrapped(text));
         }
@@ -143,7 +147,16 @@ mod tests {
 
     #[test]
     fn a_fact_is_a_page_with_its_source_and_confidence() {
-        insta::assert_snapshot!(plain("contradiction.48-vs-24"), @r"
+        insta::assert_snapshot!(plain("contradiction.mi325x-nps2"), @r"
+        contradiction.mi325x-nps2
+        MI325X has SPX/NPS1 only (AMD's guide), or also NPS2/DPX (gpu-operator's recipe).
+
+        What        The claim is open. The documents conflict, and no list of what MI325X firmware offers
+                    was found.
+        Why         ADOC index.rst @14a89b8 says NA; a gpu-operator RVS recipe lists NPS2 with DPX.
+        What to do  Read available_memory_partition on the machine; record it.
+        Source      facts/partitions.md 2.3 (uncertain)
+        See         fact.mode.mi325x.dpx-nps2
         ");
     }
 
@@ -207,8 +220,7 @@ mod tests {
             "source": {"cite": "here", "confidence": "likely"}, "what_to_do": "d", "see": ["s"],
         }]});
         assert_eq!(found, expected);
-        let all: serde_json::Value =
-            serde_json::from_str(&answer(None, ExplainFormat::Json, &[]).unwrap()).unwrap();
+        let all: serde_json::Value = serde_json::from_str(&answer(None, ExplainFormat::Json, &[]).unwrap()).unwrap();
         assert_eq!(all["entries"].as_array().map(Vec::len), Some(entries().len()));
     }
 }
