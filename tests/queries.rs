@@ -316,3 +316,20 @@ fn a_bug_switched_on_changes_what_it_is_about_and_nothing_else() {
     assert!(print("24.7.0", off).0.starts_with("1,196592,283,"));
     assert!(print("24.7.0", Bugs { secondaries_na: true, ..off }).0.starts_with("1,24574,N/A,"));
 }
+
+#[test]
+fn a_guest_without_the_profile_folder_has_a_mode_without_an_index() {
+    let mut view = view(reference("--n 1 --vm"));
+    let files = view.gpus[0].partition.as_mut().unwrap();
+    files.profiles.clear();
+    files.available_compute = Err(Errno::ENOENT);
+    files.available_memory = Err(Errno::ENOENT);
+    // What the real 26.2.1 and 27.1.0 printed with those files removed from the reference tree.
+    for (tool, current) in [((26, 2, 1), "0,NPS1,N/A,4294967295,0"), ((27, 1, 0), "0,NPS1,SPX,4294967295,0")] {
+        let tool = ToolVersion::new(tool.0, tool.1, tool.2);
+        let text = String::from_utf8(run(&view, tool, "partition --csv", true).unwrap().stdout).unwrap();
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with(['0', 'N'])).collect();
+        let expected = [current, "0,N/A,NPS1", "0,N/A,N/A,N/A,0,N/A,N/A,N/A,N/A,N/A,N/A", "N/A,N/A,N/A,N/A"];
+        assert_eq!(rows, expected, "{tool}");
+    }
+}

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod record;
+
 use std::process::ExitCode;
 
 mod explain;

@@ -2,8 +2,10 @@
 //! shape as the real machine, so that one code path leads from reading to verdict.
 
 mod error;
+mod excerpt;
 mod file;
 mod open;
+mod pseudonym;
 mod real;
 pub mod record;
 pub mod recorded;
