@@ -31,7 +31,8 @@ pub fn lookup<'a>(id: &str, extra: &'a [Entry]) -> Lookup<'a> {
     let all = || entries().iter().chain(extra);
     let wanted = match bug(&typed) {
         Some(bug) if typed.contains('#') => bug.entry_id().to_lowercase(),
-        Some(_) | None => typed.to_lowercase(),
+        // Reports write `check/finding`.
+        Some(_) | None => typed.to_lowercase().replace('/', "."),
     };
     if let Some(entry) = all().find(|entry| entry.id.to_lowercase() == wanted) {
         return Lookup::One(entry);
@@ -81,6 +82,7 @@ mod tests {
             ("contradiction.amd-smi-qery", "? contradiction.amd-smi-query"),
             ("fact.mode.mi308x", "5 entries"),
             ("fact.mode.mi308x.", "5 entries"),
+            ("fact/mode/mi308x/cpx-nps4", "fact.mode.mi308x.cpx-nps4"),
             ("", "? nothing near"),
             (".", "? nothing near"),
             ("zzzzzz", "? nothing near"),

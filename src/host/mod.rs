@@ -9,6 +9,7 @@ mod pseudonym;
 mod real;
 pub mod record;
 pub mod recorded;
+pub mod simulated;
 
 pub use error::HostError;
 pub use file::{HOST_FILE, HOST_SCHEMA, HostFile, HostKind};
