@@ -13,7 +13,9 @@ use crate::scenario::Case;
 pub fn style() -> Style {
     match anstream::AutoStream::choice(&io::stdout()) {
         anstream::ColorChoice::Never => Style::Plain,
-        anstream::ColorChoice::Auto | anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => Style::Coloured,
+        anstream::ColorChoice::Auto | anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => {
+            Style::Coloured
+        }
     }
 }
 
@@ -47,11 +49,8 @@ pub struct Bar(ProgressBar);
 impl Bar {
     /// For so many cases.
     pub fn new(cases: usize) -> Self {
-        let target = if io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let target =
+            if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let length = u64::try_from(cases).unwrap_or(u64::MAX);
         let bar = ProgressBar::with_draw_target(Some(length), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta:>4} left  {wide_msg}") {

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out.
 
 mod amd_smi;
+mod checks;
 mod console;
 mod exit;
 mod explain;
@@ -12,7 +13,6 @@ pub mod schema;
 pub mod selection;
 mod shim;
 mod target;
-
 
 use std::process::ExitCode;
 
@@ -87,7 +87,7 @@ fn dispatch(cli: Cli) -> Outcome {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::List(args)) => list(&args),
-        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Explain(args)) => explain(&args),
         Some(Command::Schema(args)) => schema(&args),
         Some(Command::Shim(args)) => shim(&args),
         Some(Command::Record(args)) => record(&args),
@@ -117,6 +117,11 @@ fn record(args: &record::RecordArgs) -> Outcome {
 fn shim(args: &shim::ShimArgs) -> Outcome {
     shim::run(args).map_err(Failure::usage)?;
     Ok(Exit::Done)
+}
+
+fn explain(args: &explain::ExplainArgs) -> Outcome {
+    let text = explain::explain(args, &checks::entries()).map_err(Failure::usage)?;
+    print(text.as_bytes())
 }
 
 fn schema(args: &schema::SchemaArgs) -> Outcome {

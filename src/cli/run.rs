@@ -191,7 +191,8 @@ struct Stop {
 
 impl Stop {
     fn listen(cancel: Cancel) -> Result<Self, Failure> {
-        let mut signals = Signals::new([SIGINT, SIGTERM]).context("listen for signals").map_err(Failure::unavailable)?;
+        let mut signals =
+            Signals::new([SIGINT, SIGTERM]).context("listen for signals").map_err(Failure::unavailable)?;
         let (flag, signal) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI32::new(0)));
         let stop = Self { flag: Arc::clone(&flag), signal: Arc::clone(&signal), handle: signals.handle() };
         std::thread::spawn(move || {

@@ -42,7 +42,8 @@ impl Bed {
     /// Runs one case. What goes wrong in our own tool is the case's status, not a lost case.
     pub fn run(&self, case: &Case) -> CaseRecord {
         let watch = Stopwatch::start();
-        let (status, findings, evidence) = self.attempt(case).unwrap_or_else(|problem| (Status::Error { problem }, Vec::new(), None));
+        let (status, findings, evidence) =
+            self.attempt(case).unwrap_or_else(|problem| (Status::Error { problem }, Vec::new(), None));
         CaseRecord {
             id: case.id.clone(),
             title: case.scenario.title.clone(),

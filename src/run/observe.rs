@@ -65,7 +65,8 @@ fn wanted(case: &Case) -> Wanted {
 }
 
 fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Snapshot {
-    let asked = |query: Query| wanted.queries.contains(&query).then(|| host.call_amd_smi(&query.args(format), "", asking));
+    let asked =
+        |query: Query| wanted.queries.contains(&query).then(|| host.call_amd_smi(&query.args(format), "", asking));
     Snapshot {
         version: asked(Query::Version).map(|call| read(call, |call| parse::version(call, format))),
         list: asked(Query::List).map(|call| read(call, |call| parse::list(call, format))),
@@ -96,11 +97,9 @@ fn run(host: &Host, args: &[String], asking: &Asking) -> Asked<()> {
 fn read<T>(call: Call, parse: impl FnOnce(&Call) -> Answer<T>) -> Asked<T> {
     let answer = match &call.ended {
         Ended::NotStarted { .. } => Answer { documents: 0, stray: None, failure: None, value: Reading::NotReported },
-        Ended::Exited { .. }
-        | Ended::Signaled { .. }
-        | Ended::TimedOut { .. }
-        | Ended::Cancelled
-        | Ended::Unreaped => parse(&call),
+        Ended::Exited { .. } | Ended::Signaled { .. } | Ended::TimedOut { .. } | Ended::Cancelled | Ended::Unreaped => {
+            parse(&call)
+        }
     };
     Asked { call, answer }
 }

@@ -76,7 +76,10 @@ fn shape(text: &str) -> String {
             let end = word.trim_end_matches(|c: char| !(c.is_ascii_hexdigit() || matches!(c, ':' | '.' | '-')));
             let tail = &word[end.len()..];
             // `BDF:0000:05:00.0`: the hexadecimal letters of the label are part of the word.
-            let (label, value) = end.split_once(':').filter(|(label, _)| *label == "BDF" || *label == "F").map_or(("", end), |(label, value)| (label, value));
+            let (label, value) = end
+                .split_once(':')
+                .filter(|(label, _)| *label == "BDF" || *label == "F")
+                .map_or(("", end), |(label, value)| (label, value));
             match value {
                 _ if is_address(value) => format!("{label}<address>{tail}"),
                 _ if is_uuid(value) => format!("<uuid>{tail}"),

@@ -59,11 +59,12 @@ impl Score {
     /// A few lines for the terminal.
     pub fn summary(&self) -> String {
         let Counts { identical, by_shape, different } = self.total(None);
-        let mut text =
-            format!("conformance: {identical} identical, {by_shape} by shape, {different} not reproduced\n");
+        let mut text = format!("conformance: {identical} identical, {by_shape} by shape, {different} not reproduced\n");
         for tool in self.tools() {
             let Counts { identical, by_shape, different } = self.total(Some(tool));
-            text.push_str(&format!("  {tool}: {identical} identical, {by_shape} by shape, {different} not reproduced\n"));
+            text.push_str(&format!(
+                "  {tool}: {identical} identical, {by_shape} by shape, {different} not reproduced\n"
+            ));
         }
         for (name, reason) in &self.missed {
             text.push_str(&format!("  not reproduced: {name}: {reason}\n"));

@@ -72,7 +72,12 @@ pub fn help(command: &Command, generation: Generation, facts: &Facts<'_>) -> Str
 }
 
 /// Help of the tool itself: the list of commands.
-pub fn overview(entries: impl Iterator<Item = Entry>, generation: Generation, bare_metal: bool, banner: &str) -> String {
+pub fn overview(
+    entries: impl Iterator<Item = Entry>,
+    generation: Generation,
+    bare_metal: bool,
+    banner: &str,
+) -> String {
     const COLUMN: usize = 22;
     let options: &[(&str, &str)] = &[
         ("-h, --help", "show this help message and exit"),

@@ -80,7 +80,9 @@ impl<'a, R: Rules> Parser<'a, R> {
 
     fn find(&self, flag: &str) -> Option<(usize, &'static str)> {
         let options = self.command.options.iter().enumerate();
-        options.flat_map(|(at, option)| option.flags.iter().map(move |&each| (at, each))).find(|(_, each)| *each == flag)
+        options
+            .flat_map(|(at, option)| option.flags.iter().map(move |&each| (at, each)))
+            .find(|(_, each)| *each == flag)
     }
 
     fn shape(&self, arg: &'a str) -> Shape<'a> {
