@@ -7,7 +7,7 @@ use crate::witness::amd_smi::Format;
 use super::super::tree::Node;
 use super::super::{Axis, Case, Scenario, Step};
 use super::header::level_span;
-use super::values::{Fields, array, word, words};
+use super::values::{Fields, array, one_or_more, word, words};
 use super::{MachineFiles, Problems, check, simulate, step};
 
 /// The keys of `[observe]`.
@@ -42,8 +42,9 @@ pub(super) fn case(
         None => Some(Format::Json),
     };
     let steps = steps(root, scenario, problems);
-    let checks = list(root, "check", problems).iter().filter_map(|node| check::check(node, problems)).collect();
-    if list(root, "check", problems).is_empty() {
+    let listed = list(root, "check", problems);
+    let checks = listed.iter().filter_map(|node| check::check(node, problems)).collect();
+    if root.get("check").is_none_or(|node| one_or_more(node).is_empty()) {
         problems.add(0..0, "a scenario needs at least one [[check]]");
     }
     Some(Case {
