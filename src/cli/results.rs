@@ -33,6 +33,24 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write().with_context(|| format!("write {}", path.display())).map_err(Failure::unavailable)
 }
 
+/// A scratch folder for simulated hosts, removed at the end of the run.
+///
+/// A host has hundreds of small files, so it goes to memory where the system has a file system there: on a slow disk
+/// making them is most of a run. `TMPDIR` overrides.
+///
+/// # Errors
+/// No place can be written.
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+pub fn scratch() -> Result<tempfile::TempDir, Failure> {
+    let make = tempfile::Builder::new().prefix("rocvet-").to_owned();
+    if std::env::var_os("TMPDIR").is_none() {
+        if let Ok(folder) = make.tempdir_in("/dev/shm") {
+            return Ok(folder);
+        }
+    }
+    make.tempdir().context("make a scratch folder; TMPDIR names another place").map_err(Failure::unavailable)
+}
+
 /// By the XDG base directory specification.
 #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
 fn state_folder() -> Option<PathBuf> {

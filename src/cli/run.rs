@@ -81,7 +81,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let jobs = jobs.map_or_else(default_jobs, usize::from);
     let results = results::folder(results.as_deref());
     let mut folder = RunFolder::create(&results, &clock.run_id()).map_err(Failure::unavailable)?;
-    let scratch = tempfile::tempdir().context("make a scratch folder").map_err(Failure::unavailable)?;
+    let scratch = results::scratch()?;
     let bed = Bed { lab: lab(host.as_ref(), scratch.path())?, asking, folder: folder.path().to_owned() };
 
     let ids = plan.cases.iter().map(|case| case.id.clone()).collect();

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::check::{self, Judged, Verdict};
 use crate::domain::Status;
 use crate::host::{Asking, Host, simulated};
-use crate::scenario::{Case, MachineRef, Simulate};
-use crate::sim::{Machine, MachineError, machine_named};
+use crate::scenario::Case;
 
 use super::clock::Stopwatch;
 use super::journal::keep_evidence;
@@ -62,7 +61,7 @@ impl Bed {
             Lab::Given(host) => observe(case, host, None, &asking)?,
             Lab::Simulated { scratch, program } => {
                 let folder = tempfile::Builder::new().prefix("host-").tempdir_in(scratch).map_err(told)?;
-                let machine = machine_of(&case.simulate).map_err(told)?;
+                let machine = case.simulate.resolve().map_err(told)?;
                 simulated::create(folder.path(), &machine).map_err(told)?;
                 let host = Host::open(folder.path()).map_err(told)?.with_program(program);
                 observe(case, &host, Some(&SimulatedBench(folder.path())), &asking)?
@@ -77,30 +76,6 @@ impl Bed {
         let evidence = keep_evidence(&self.folder, &case.id, &seen).map_err(told)?;
         Ok((verdict.status().clone(), CheckRecord::of(&verdict), Some(evidence)))
     }
-}
-
-/// The machine that a case simulates: the one it names, with what it says about it.
-///
-/// # Errors
-/// No machine has that name, or no machine can be so.
-pub fn machine_of(simulate: &Simulate) -> Result<Machine, MachineError> {
-    let base = match &simulate.machine {
-        MachineRef::Named(name) => machine_named(name)?,
-        MachineRef::File { machine, .. } => Machine::clone(machine),
-    };
-    let machine = Machine {
-        gpus: simulate.gpus.unwrap_or(base.gpus),
-        platform: simulate.platform.unwrap_or(base.platform),
-        compute: simulate.compute.unwrap_or(base.compute),
-        memory: simulate.memory.unwrap_or(base.memory),
-        caller: simulate.caller,
-        amd_smi: simulate.amd_smi,
-        busy: simulate.busy || base.busy,
-        faults: base.faults.iter().chain(&simulate.faults).cloned().collect(),
-        ..base
-    };
-    machine.check()?;
-    Ok(machine)
 }
 
 struct SimulatedBench<'a>(&'a Path);

@@ -9,7 +9,7 @@ mod journal;
 mod observe;
 mod record;
 
-pub use case::{Bed, Lab, machine_of};
+pub use case::{Bed, Lab};
 pub use clock::{Clock, Stopwatch};
 pub use coverage::{Coverage, Gaps};
 pub use execute::{Options, Progress, execute};

@@ -8,7 +8,7 @@ use crate::witness::amd_smi::Format;
 use super::super::tree::Node;
 use super::super::{Axis, Case, Scenario, Step};
 use super::header::level_span;
-use super::values::{Fields, array, number, word, words};
+use super::values::{Fields, array, number, one_or_more, word, words};
 use super::{MachineFiles, Problems, check, simulate, step};
 
 /// The keys of `[observe]`.
@@ -47,8 +47,9 @@ pub(super) fn case(
         None => None,
     };
     let steps = steps(root, scenario, problems);
-    let checks = list(root, "check", problems).iter().filter_map(|node| check::check(node, problems)).collect();
-    if list(root, "check", problems).is_empty() {
+    let listed = list(root, "check", problems);
+    let checks = listed.iter().filter_map(|node| check::check(node, problems)).collect();
+    if root.get("check").is_none_or(|node| one_or_more(node).is_empty()) {
         problems.add(0..0, "a scenario needs at least one [[check]]");
     }
     Some(Case {
