@@ -2,6 +2,9 @@
 
 mod amd_smi;
 mod explain;
+pub mod list;
+pub mod schema;
+pub mod selection;
 pub mod shim;
 
 use std::process::ExitCode;
