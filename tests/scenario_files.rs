@@ -226,6 +226,29 @@ fn every_mistake_is_shown_with_its_line_and_what_would_be_right() {
     }
 }
 
+/// Files of nearly the size limit, each large in another way. Any step that is quadratic in one of them is felt here.
+#[test]
+fn files_that_are_large_in_any_way_are_refused() {
+    let many = |line: &dyn Fn(usize) -> String| (0..40_000).map(line).collect::<String>();
+    for text in [
+        many(&|n| format!("key{n} = {n}\n")),
+        many(&|_| "[[check]]\n".to_owned()),
+        format!("{WHOLE}{}", many(&|_| "[[step]]\nhold=true\n".to_owned())),
+        with("target =", &format!("{}target =", many(&|n| format!("s{n} = [{n}]\n")))),
+        with("\"DPX\", \"QPX\"", &many(&|n| format!("{n},"))),
+        with("gpus = 2", &format!("faults = [[{}]]", many(&|_| "\"compute=EIO\",".to_owned()))),
+        with("\"list\"", &many(&|_| "\"list\",".to_owned())).replace("title", "titel"),
+        with("AMDSMI_STATUS_BUSY", &many(&|_| "${target}".to_owned())),
+        with("AMDSMI_STATUS_BUSY", &many(&|_| "${other}".to_owned())),
+        many(&|_| "= =\n".to_owned()),
+        "\n".repeat(1_000_000),
+        format!("a = \"{}", "x".repeat(1_000_000)),
+    ] {
+        let problem = cases_of(&text).unwrap_err();
+        assert!(problem.len() < 20_000, "{}", problem.len());
+    }
+}
+
 #[test]
 fn a_file_over_the_size_limit_is_refused_without_being_read() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,1 +1,62 @@
-//! (being written)
+//! Checks: expectations x observations -> findings. Pure; one file each.
+//!
+//! To add one: a variant in `domain::check`, a file here with `ABOUT`, `NEEDS` and `evaluate`, a line in [`entry`],
+//! a scenario under `scenarios/faults/` that makes it fail and one that takes its reading away.
+
+mod about;
+mod amd_smi_exit_code;
+mod amd_smi_json;
+mod amd_smi_version;
+mod calls;
+mod devices_count;
+mod devices_ids;
+mod evaluation;
+mod memory_per_device;
+mod partition_legal;
+mod partition_modes;
+mod partition_profiles;
+mod set_applied;
+mod set_refused;
+mod sockets;
+mod verdict;
+
+pub use about::{About, FindingAbout, Needs};
+pub use evaluation::{Evaluation, Finding, Gap, GapKind, Judgement};
+pub use verdict::{Judged, Verdict};
+
+use crate::domain::{CheckId, CheckSpec};
+use crate::witness::Observations;
+
+/// What a check is about: what it looks at, why, and every finding it can make.
+pub const fn about(id: CheckId) -> &'static About {
+    match id {
+        CheckId::PartitionModes => &partition_modes::ABOUT,
+        CheckId::PartitionLegal => &partition_legal::ABOUT,
+        CheckId::PartitionProfiles => &partition_profiles::ABOUT,
+        CheckId::DevicesCount => &devices_count::ABOUT,
+        CheckId::DevicesIds => &devices_ids::ABOUT,
+        CheckId::MemoryPerDevice => &memory_per_device::ABOUT,
+        CheckId::AmdSmiJson => &amd_smi_json::ABOUT,
+        CheckId::AmdSmiExitCode => &amd_smi_exit_code::ABOUT,
+        CheckId::AmdSmiVersion => &amd_smi_version::ABOUT,
+        CheckId::SetApplied => &set_applied::ABOUT,
+        CheckId::SetRefused => &set_refused::ABOUT,
+    }
+}
+
+/// Evaluates one check.
+pub fn evaluate(spec: &CheckSpec, seen: &Observations) -> Evaluation {
+    match spec {
+        CheckSpec::PartitionModes { compute, memory } => partition_modes::evaluate(*compute, *memory, seen),
+        CheckSpec::PartitionLegal { kernel } => partition_legal::evaluate(*kernel, seen),
+        CheckSpec::PartitionProfiles => partition_profiles::evaluate(seen),
+        CheckSpec::DevicesCount { count } => devices_count::evaluate(*count, seen),
+        CheckSpec::DevicesIds => devices_ids::evaluate(seen),
+        CheckSpec::MemoryPerDevice { mib } => memory_per_device::evaluate(mib.as_deref(), seen),
+        CheckSpec::AmdSmiJson => amd_smi_json::evaluate(seen),
+        CheckSpec::AmdSmiExitCode => amd_smi_exit_code::evaluate(seen),
+        CheckSpec::AmdSmiVersion { version } => amd_smi_version::evaluate(*version, seen),
+        CheckSpec::SetApplied => set_applied::evaluate(seen),
+        CheckSpec::SetRefused { status } => set_refused::evaluate(status.as_deref(), seen),
+    }
+}

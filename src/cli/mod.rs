@@ -1,16 +1,156 @@
-//! The command line.
+//! The command line: arguments in, exit code out.
 
 mod amd_smi;
+mod checks;
+mod console;
+mod exit;
+mod explain;
 pub mod list;
+mod record;
+mod results;
+mod run;
 pub mod schema;
 pub mod selection;
-pub mod shim;
+mod shim;
+mod target;
 
 use std::process::ExitCode;
 
-pub use amd_smi::{AmdSmiCall, called_as_amd_smi};
+use anyhow::anyhow;
+use clap::{CommandFactory, Parser, Subcommand};
 
-/// Everything else.
+use crate::process::Cancel;
+use crate::scenario::LoadError;
+
+pub use amd_smi::{AmdSmiCall, called_as_amd_smi};
+use exit::{Exit, Failure, Outcome};
+
+/// Vet an AMD GPU machine before anyone trusts it.
+///
+/// Runs scenario files against simulated machines (the default), a recorded or simulated host folder (--host), or this
+/// machine (--hardware), and gives a verdict: what was expected, what was observed, where each fact comes from, and
+/// what was not evaluated.
+#[derive(Debug, Parser)]
+#[command(name = "validate", version, after_help = exit::TABLE, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run scenarios and give a verdict (the default command)
+    Run(Box<run::RunArgs>),
+    /// List cases, machines, checks or tags
+    List(Box<list::ListArgs>),
+    /// Explain a check, a finding or a fact: what, why, source, confidence, what to do
+    Explain(explain::ExplainArgs),
+    /// Print the JSON Schema of a format
+    Schema(schema::SchemaArgs),
+    /// Make a simulated machine whose bin/amd-smi any program can use
+    Shim(shim::ShimArgs),
+    /// Record a host, so that it can be replayed with --host
+    Record(record::RecordArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Parses, dispatches, and turns what came of it into an exit code.
 pub fn main() -> ExitCode {
-    todo!()
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Help and usage errors go where clap sends them; a closed pipe there is nobody's loss.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    match dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, error }) => {
+            console::note(format!("{error:#}").trim_end());
+            exit.into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Outcome {
+    match cli.command {
+        None => run::run(&cli.run),
+        Some(Command::Run(args)) => run::run(&args),
+        Some(Command::List(args)) => list(&args),
+        Some(Command::Explain(args)) => explain(&args),
+        Some(Command::Schema(args)) => schema(&args),
+        Some(Command::Shim(args)) => shim(&args),
+        Some(Command::Record(args)) => record(&args),
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Man) => man(),
+    }
+}
+
+fn list(args: &list::ListArgs) -> Outcome {
+    let listed = args.list(console::screen()).map_err(|error| match error {
+        list::ListError::Load(error) => scenario_errors(&error),
+        list::ListError::Filter(_) => Failure::usage(error),
+        list::ListError::Json(_) => Failure::from(anyhow!(error)),
+    })?;
+    print(listed.text.as_bytes())?;
+    Ok(if listed.exit == 0 { Exit::Done } else { Exit::NothingMatched })
+}
+
+fn record(args: &record::RecordArgs) -> Outcome {
+    let recorded = args.run(Cancel::new()).map_err(Failure::unavailable)?;
+    let (calls, entries) = (recorded.calls, recorded.entries);
+    console::note(&format!("recorded {calls} calls of amd-smi and {entries} files of the kernel's trees"));
+    console::note(&format!("replay it with: validate run --host {}", args.dir.display()));
+    Ok(Exit::Done)
+}
+
+fn shim(args: &shim::ShimArgs) -> Outcome {
+    shim::run(args).map_err(Failure::usage)?;
+    Ok(Exit::Done)
+}
+
+fn explain(args: &explain::ExplainArgs) -> Outcome {
+    let text = explain::explain(args, &checks::entries()).map_err(Failure::usage)?;
+    print(text.as_bytes())
+}
+
+fn schema(args: &schema::SchemaArgs) -> Outcome {
+    let registry = schema::Registry {
+        scenario: crate::scenario::schema,
+        run: || schemars::schema_for!(crate::run::RunRecord),
+        machine: crate::scenario::schema,
+    };
+    print(args.render(&registry).map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "validate", &mut script);
+    print(&script)
+}
+
+fn man() -> Outcome {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::from(anyhow!(error)))?;
+    print(&page)
+}
+
+fn print(bytes: &[u8]) -> Outcome {
+    console::print(bytes).map_err(Failure::unavailable)?;
+    Ok(Exit::Done)
+}
+
+/// Scenario files that cannot be used: every problem, with its line.
+fn scenario_errors(error: &LoadError) -> Failure {
+    Failure::usage(anyhow!(error.render(console::style() == crate::report::Style::Coloured)))
 }

@@ -1,1 +1,86 @@
-//! (being written)
+//! Reports: a run record in, bytes out; one file per format. None of them touches a file or a terminal.
+
+mod human;
+mod json;
+mod junit;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::run::RunRecord;
+
+pub use human::Style;
+
+/// A report format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Text for a person.
+    Human,
+    /// The run record.
+    Json,
+    /// JUnit XML.
+    Junit,
+}
+
+/// `--format KIND[=PATH]`; without a path it goes to standard output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Format.
+    pub kind: Kind,
+    /// File; `None` for standard output.
+    pub path: Option<PathBuf>,
+}
+
+/// A report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The JUnit writer refused.
+    #[error("write the JUnit report: {0}")]
+    Junit(#[from] quick_junit::SerializeError),
+    /// The JSON writer refused.
+    #[error("write the JSON report: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Renders a run.
+///
+/// # Errors
+/// A writer refused; none of them does for a record that this program made.
+pub fn render(kind: Kind, record: &RunRecord, style: Style) -> Result<Vec<u8>, ReportError> {
+    match kind {
+        Kind::Human => Ok(human::render(record, style).into_bytes()),
+        Kind::Json => json::render(record),
+        Kind::Junit => junit::render(record),
+    }
+}
+
+impl Kind {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Human, Self::Json, Self::Junit];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Json => "json",
+            Self::Junit => "junit",
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, path) = match text.split_once('=') {
+            Some((_, "")) => return Err("the path after `=` is empty".to_owned()),
+            Some((name, path)) => (name, Some(PathBuf::from(path))),
+            None => (text, None),
+        };
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            let known = Kind::ALL.map(Kind::name).join(", ");
+            format!("{name:?} is not a report format (known: {known})")
+        })?;
+        Ok(Self { kind, path })
+    }
+}

@@ -1,1 +1,18 @@
-//! (being written)
+//! Executing a plan: one host for each case, observations, verdicts, a journal, and the record of the run.
+
+mod case;
+mod clock;
+mod coverage;
+mod execute;
+mod exit;
+mod journal;
+mod observe;
+mod record;
+
+pub use case::{Bed, Lab};
+pub use clock::{Clock, Stopwatch};
+pub use coverage::{Coverage, Gaps};
+pub use execute::{Options, Progress, execute};
+pub use exit::{Exit, exit_of};
+pub use journal::{Event, JournalError, RunFolder, keep_evidence};
+pub use record::{CaseRecord, CheckRecord, HostRecord, RunInfo, RunRecord, SCHEMA, Seconds};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::{CheckSpec, ComputeMode, Expect, MemoryMode, ToolVersion};
 use crate::facts::{self, Part};
@@ -84,6 +85,8 @@ pub struct Case {
     pub ask: Vec<Query>,
     /// Output format of every amd-smi call.
     pub format: Format,
+    /// How long one call of amd-smi may take; the run's deadline when `None`.
+    pub deadline: Option<Duration>,
     /// What is done, in order, before the last look at the machine.
     pub steps: Vec<Step>,
     /// What is judged; never empty.

@@ -16,8 +16,6 @@ pub struct Diagnostic {
     place: Option<Place>,
     /// What is wrong, in one line.
     pub title: String,
-    /// What stands beside the caret.
-    pub label: Option<String>,
     /// More about it.
     pub note: Option<String>,
     /// What would be right.
@@ -33,7 +31,7 @@ struct Place {
 impl Diagnostic {
     /// A problem of a whole file or folder.
     pub fn of_file(file: impl Into<String>, title: impl Into<String>) -> Self {
-        Self { file: file.into(), place: None, title: title.into(), label: None, note: None, help: None }
+        Self { file: file.into(), place: None, title: title.into(), note: None, help: None }
     }
 
     /// A problem at bytes `span` of the file's text.
@@ -63,15 +61,11 @@ impl Diagnostic {
                 let shown = place.line_text();
                 if shown.len() <= LINE_LIMIT {
                     let span = place.start() - start..place.end() - start;
-                    let mut annotation = AnnotationKind::Primary.span(span);
-                    if let Some(label) = &self.label {
-                        annotation = annotation.label(label.as_str());
-                    }
+                    let annotation = AnnotationKind::Primary.span(span);
                     let snippet = Snippet::source(shown).line_start(line).path(self.file.as_str());
                     group = group.element(snippet.annotation(annotation));
                 } else {
                     group = group.element(Origin::path(self.file.as_str()).line(line).char_column(column));
-                    group = group.elements(self.label.as_deref().map(|label| Level::NOTE.message(label)));
                 }
             }
             (None, _) | (Some(_), None) => group = group.element(Origin::path(self.file.as_str())),

@@ -99,6 +99,9 @@ struct Observe {
     ask: Option<OneOrMore<Query>>,
     /// Output format of every call; json when left out.
     format: Option<OneOrMore<Format>>,
+    /// Milliseconds after which a call of amd-smi is stopped; the run's deadline when left out.
+    #[schemars(range(min = 1, max = 600_000))]
+    deadline_ms: Option<u32>,
 }
 
 /// One value, or a list that multiplies into cases.
@@ -214,7 +217,7 @@ macro_rules! checks {
                 /// What is expected of it; met when left out.
                 #[schemars(default)]
                 expect: Expect,
-                /// With `unmet`: finding id that must be among the findings.
+                /// With `unmet` and `doubtful`: finding id that must be among the findings.
                 finding: Option<String>,
                 /// With `not-evaluated`: text that the reason must contain.
                 reason: Option<String>,
@@ -281,6 +284,7 @@ enum Expect {
     #[default]
     Met,
     Unmet,
+    Doubtful,
     NotEvaluated,
 }
 

@@ -53,11 +53,14 @@ errnos! {
     EMFILE = 24 "Too many open files",
     ENOSPC = 28 "No space left on device",
     EROFS = 30 "Read-only file system",
+    ERANGE = 34 "Numerical result out of range",
     ENOSYS = 38 "Function not implemented",
     ENODATA = 61 "No data available",
     ETIME = 62 "Timer expired",
     EOPNOTSUPP = 95 "Operation not supported",
     ETIMEDOUT = 110 "Connection timed out",
+    ESTALE = 116 "Stale file handle",
+    ECANCELED = 125 "Operation canceled",
 }
 
 impl FromStr for Errno {

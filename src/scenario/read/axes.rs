@@ -11,6 +11,9 @@ pub(super) const CASE_LIMIT: usize = 10_000;
 /// Longest value of an axis, in bytes: it stands in case ids.
 const VALUE_LIMIT: usize = 100;
 
+/// Most entries of `[sweep]`: each is looked for in the whole file.
+const SWEEP_LIMIT: usize = 16;
+
 /// One list, and where its values go.
 pub(super) struct AxisList<'n> {
     pub(super) name: &'n str,
@@ -54,7 +57,11 @@ pub(super) fn axes<'n>(root: &'n Node, problems: &mut Problems<'_>) -> Vec<AxisL
         axes.extend(listed(entry).map(|values| axis(entry, values, Place::Observe)));
     }
     if let Some(node) = root.get("sweep") {
-        for entry in table(node, "[sweep]", problems).unwrap_or_default() {
+        let entries = table(node, "[sweep]", problems).unwrap_or_default();
+        if entries.len() > SWEEP_LIMIT {
+            problems.add(node.span.clone(), format!("[sweep] may have at most {SWEEP_LIMIT} entries"));
+        }
+        for entry in entries.iter().take(SWEEP_LIMIT) {
             axes.extend(sweep(entry, root, problems));
         }
     }

@@ -1,17 +1,18 @@
 //! One case: the tables of the file with every list replaced by one value.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::witness::amd_smi::Format;
 
 use super::super::tree::Node;
 use super::super::{Axis, Case, Scenario, Step};
 use super::header::level_span;
-use super::values::{Fields, array, word, words};
+use super::values::{Fields, array, number, one_or_more, word, words};
 use super::{MachineFiles, Problems, check, simulate, step};
 
 /// The keys of `[observe]`.
-pub(in super::super) const OBSERVE_KEYS: [&str; 2] = ["ask", "format"];
+pub(in super::super) const OBSERVE_KEYS: [&str; 3] = ["ask", "format", "deadline-ms"];
 
 /// Most steps, and most checks, of one scenario.
 const LIST_LIMIT: usize = 200;
@@ -41,9 +42,14 @@ pub(super) fn case(
         Some(node) => word(node, "format", problems),
         None => Some(Format::Json),
     };
+    let deadline = match observe.as_ref().and_then(|fields| fields.get("deadline-ms")) {
+        Some(node) => Some(number(node, "deadline-ms", 1..=600_000, problems)?),
+        None => None,
+    };
     let steps = steps(root, scenario, problems);
-    let checks = list(root, "check", problems).iter().filter_map(|node| check::check(node, problems)).collect();
-    if list(root, "check", problems).is_empty() {
+    let listed = list(root, "check", problems);
+    let checks = listed.iter().filter_map(|node| check::check(node, problems)).collect();
+    if root.get("check").is_none_or(|node| one_or_more(node).is_empty()) {
         problems.add(0..0, "a scenario needs at least one [[check]]");
     }
     Some(Case {
@@ -53,6 +59,7 @@ pub(super) fn case(
         simulate: simulate?,
         ask,
         format: format?,
+        deadline: deadline.map(|ms| Duration::from_millis(ms.into())),
         steps,
         checks,
     })

@@ -124,18 +124,19 @@ fn expect(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Expect> {
     let (needs, read): (Option<&str>, fn(String) -> Expect) = match expect {
         "met" => (None, |_| Expect::Met),
         "unmet" => (Some("finding"), |finding| Expect::Unmet { finding }),
+        "doubtful" => (Some("finding"), |finding| Expect::Doubtful { finding }),
         "not-evaluated" => (Some("reason"), |reason| Expect::NotEvaluated { reason }),
         other => {
             let title = format!("`{}` is not an expectation", super::values::shown(other));
             let span = node.map_or(0..0, |node| node.span.clone());
-            problems.add(span, title).help = Some("one of: met, unmet, not-evaluated".to_owned());
+            problems.add(span, title).help = Some("one of: met, unmet, doubtful, not-evaluated".to_owned());
             return None;
         }
     };
     for key in ["finding", "reason"] {
         if let Some(node) = fields.get(key).filter(|_| needs != Some(key)) {
-            let goes = if key == "finding" { "unmet" } else { "not-evaluated" };
-            problems.add(node.span.clone(), format!("`{key}` goes with expect = \"{goes}\" only"));
+            let goes = if key == "finding" { "\"unmet\" or \"doubtful\"" } else { "\"not-evaluated\"" };
+            problems.add(node.span.clone(), format!("`{key}` goes with expect = {goes} only"));
             return None;
         }
     }

@@ -26,7 +26,7 @@ impl<'f> Problems<'f> {
         Self { file, text: Arc::from(text), list: Vec::new(), more: 0, context: None, spill }
     }
 
-    /// Adds a problem, and gives it for a label or a help line.
+    /// Adds a problem, and gives it for a note or a help line.
     pub(super) fn add(&mut self, span: Range<usize>, title: impl Into<String>) -> &mut Diagnostic {
         if !self.has_room() {
             self.more += 1;

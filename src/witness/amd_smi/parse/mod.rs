@@ -3,6 +3,7 @@
 //! `json`, `csv` and `human` take the output apart into records, all of one shape (`output`); the functions below read
 //! their fields. `failure` says whether the tool told of a failure.
 
+mod anything;
 mod csv;
 mod device;
 mod failure;
@@ -15,6 +16,7 @@ mod set;
 mod table;
 mod version;
 
+pub use anything::anything;
 pub use device::{list, memory_use, static_partition, vram};
 pub use partition::partition;
 pub use set::set_rows;

@@ -2,12 +2,12 @@
 
 mod csv;
 pub mod default_table;
-mod device;
+pub mod device;
 mod human;
 mod json;
 pub mod list;
 pub mod metric;
-mod notes;
+pub mod notes;
 pub mod partition;
 mod profiles;
 mod records;

@@ -59,6 +59,11 @@ pub fn tool_text(tool: ToolVersion) -> String {
     format!("{tool}+unknown")
 }
 
+/// The line that the tool prints in place of an answer when it finds no GPU.
+pub fn line(tool: ToolVersion) -> String {
+    format!("AMDSMI Tool: {} | AMDSMI Library version: {} | ROCm version: {NA}\n", tool_text(tool), library_text(tool))
+}
+
 /// The amdgpu driver's version, where DRM answers. The in-tree driver has none, and the tool shows the kernel's banner.
 pub fn driver_text(ctx: &Context<'_>) -> Option<String> {
     match &ctx.view.driver {

@@ -1,0 +1,142 @@
+//! `set.applied`: what the tool says it set is in force when it is read back.
+
+use crate::domain::{CheckId, ComputeMode, Confidence, MemoryMode, Reading};
+use crate::witness::amd_smi::{Query, SetOutcome, SetRequest};
+use crate::witness::{Observations, SetDone, Snapshot};
+
+use super::about::{About, FindingAbout, Needs};
+use super::calls::command;
+use super::evaluation::{Collector, Evaluation, GapKind};
+use super::sockets::sockets;
+
+pub(super) const ABOUT: About = About {
+    id: CheckId::SetApplied,
+    what: "The last compute and the last memory request of the case are in force in sysfs (else in amd-smi) at its end.",
+    why: "`Successfully set` is a sentence, not a state: an NPS request waits for a driver reload, and a failure can exit 0.",
+    source: "facts/partitions.md section 5 (Verify: re-read after the reload); facts/amd-smi.md 1.4 and 2.3",
+    confidence: Confidence::Certain,
+    needs: Needs { queries: &[Query::List, Query::StaticPartition], sysfs: true, kfd: true },
+    findings: &[
+        FindingAbout {
+            id: "said-but-not-applied",
+            what: "The tool says that it set the mode; the machine is in another one.",
+            next: "believe the read-back; try again through sysfs and keep both as evidence",
+        },
+        FindingAbout {
+            id: "needs-reload",
+            what: "The memory request is recorded, and not in force before the driver is loaded again (tools from ROCm 7.0 on).",
+            next: "stop every client, then `modprobe -r amdgpu && modprobe amdgpu`, and read the mode back",
+        },
+        FindingAbout {
+            id: "refused",
+            what: "The tool refused the request.",
+            next: "the status says why: BUSY a client holds the GPU, SETTING_UNAVAILABLE not possible in this NPS mode, NO_PERM root needed",
+        },
+        FindingAbout {
+            id: "applied-against-its-word",
+            what: "The tool says that it failed; the machine is in the requested mode all the same.",
+            next: "decide by reading back; the tool's sentence and exit code are both wrong here",
+        },
+    ],
+};
+
+pub(super) fn evaluate(seen: &Observations) -> Evaluation {
+    let mut collector = Collector::new(&ABOUT);
+    let last = |wanted: fn(&SetRequest) -> bool| seen.sets.iter().rev().find(|set| wanted(&set.request));
+    let compute = last(|request| matches!(request, SetRequest::Compute { .. }));
+    let memory = last(|request| matches!(request, SetRequest::Memory { .. }));
+    if compute.is_none() && memory.is_none() {
+        collector.gap(GapKind::NotApplicable, "set", "the case sets nothing");
+    }
+    for set in [compute, memory].into_iter().flatten() {
+        match &set.request {
+            SetRequest::Compute { mode, .. } => {
+                judge(&mut collector, set, *mode, &compute_modes(set, &seen.after), None)
+            }
+            SetRequest::Memory { mode, .. } => {
+                judge(&mut collector, set, *mode, &memory_modes(&seen.after), Some("needs-reload"));
+            }
+        }
+    }
+    collector.finish()
+}
+
+fn judge<T: PartialEq + Copy + ToString>(
+    collector: &mut Collector,
+    set: &SetDone,
+    wanted: T,
+    found: &[(String, Reading<T>)],
+    pending: Option<&'static str>,
+) {
+    let command = command(&set.asked.call.args);
+    let refusal = refusal(set);
+    if found.is_empty() {
+        collector.gap(GapKind::NotReported, command, "no witness shows the mode afterwards");
+        return;
+    }
+    for (subject, reading) in found {
+        let Some(mode) = reading.value() else {
+            let reason = reading.absence().unwrap_or_default();
+            collector.gap(GapKind::NotReported, subject.clone(), format!("after `{command}`: {reason}"));
+            continue;
+        };
+        let (expected, observed) = (wanted.to_string(), mode.to_string());
+        match (&refusal, *mode == wanted) {
+            (None, true) => collector.met(subject.clone(), expected, observed),
+            (None, false) => {
+                let id = pending.unwrap_or("said-but-not-applied");
+                collector.unmet(id, subject.clone(), expected, format!("{observed}, though the tool says it was set"));
+            }
+            (Some(text), false) => {
+                collector.unmet("refused", subject.clone(), expected, format!("{observed}; refused: {text}"));
+            }
+            (Some(text), true) => {
+                collector.unmet(
+                    "applied-against-its-word",
+                    subject.clone(),
+                    format!("a success told, {expected}"),
+                    text.clone(),
+                );
+            }
+        }
+    }
+}
+
+fn refusal(set: &SetDone) -> Option<String> {
+    if let Some(failure) = &set.asked.answer.failure {
+        return Some(failure.text.clone());
+    }
+    set.asked.answer.value.value()?.iter().find_map(|row| match row.outcome.value() {
+        Some(SetOutcome::Failed { error }) => Some(error.text.clone()),
+        Some(SetOutcome::Said { .. }) | None => None,
+    })
+}
+
+fn compute_modes(set: &SetDone, look: &Snapshot) -> Vec<(String, Reading<ComputeMode>)> {
+    let wanted = match &set.request {
+        SetRequest::Compute { gpu: Some(index), .. } => usize::try_from(*index).ok(),
+        SetRequest::Compute { gpu: None, .. } | SetRequest::Memory { .. } => None,
+    };
+    let mut modes: Vec<_> = sockets(look).iter().map(|socket| (socket.name(), socket.compute())).collect();
+    if modes.iter().all(|(_, reading)| *reading == Reading::NotReported) {
+        modes = rows(look).map(|row| (format!("GPU {}", row.gpu), row.compute.clone())).collect();
+    }
+    match wanted {
+        Some(index) => modes.into_iter().skip(index).take(1).collect(),
+        None => modes,
+    }
+}
+
+fn memory_modes(look: &Snapshot) -> Vec<(String, Reading<MemoryMode>)> {
+    let modes: Vec<_> = sockets(look).iter().map(|socket| (socket.name(), socket.memory())).collect();
+    if modes.iter().all(|(_, reading)| *reading == Reading::NotReported) {
+        return rows(look).map(|row| (format!("GPU {}", row.gpu), row.memory.clone())).collect();
+    }
+    modes
+}
+
+/// Rows of primary partitions: the others show N/A by design.
+fn rows(look: &Snapshot) -> impl Iterator<Item = &crate::witness::amd_smi::StaticPartitionRow> {
+    let rows = look.static_partition.as_ref().and_then(|asked| asked.answer.value.value());
+    rows.into_iter().flatten().filter(|row| row.partition_id.value().is_none_or(|id| *id == 0))
+}

@@ -1,0 +1,80 @@
+//! The terminal: progress on standard error, reports on standard output, colour only where it is wanted.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::domain::Status;
+use crate::report::Style;
+use crate::run::{CaseRecord, Progress};
+use crate::scenario::Case;
+
+/// Whether standard output takes colour: a terminal, and neither NO_COLOR nor TERM=dumb speaks against it.
+pub fn style() -> Style {
+    match anstream::AutoStream::choice(&io::stdout()) {
+        anstream::ColorChoice::Never => Style::Plain,
+        anstream::ColorChoice::Auto | anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => {
+            Style::Coloured
+        }
+    }
+}
+
+/// What standard output is, for a table.
+pub fn screen() -> super::list::Screen {
+    let width = comfy_table::Table::new().width();
+    super::list::Screen { terminal: io::stdout().is_terminal(), width }
+}
+
+/// Writes to standard output. A reader that went away (`| head`) is no error.
+///
+/// # Errors
+/// The device is full, or another real failure.
+pub fn print(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes a line to standard error.
+pub fn note(line: &str) {
+    // Nothing is left to tell of it when even standard error is gone.
+    let _ = writeln!(anstream::AutoStream::auto(io::stderr().lock()), "{line}");
+}
+
+/// A progress bar on a terminal; nothing otherwise.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// For so many cases.
+    pub fn new(cases: usize) -> Self {
+        let target =
+            if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let length = u64::try_from(cases).unwrap_or(u64::MAX);
+        let bar = ProgressBar::with_draw_target(Some(length), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta:>4} left  {wide_msg}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn started(&mut self, case: &Case) {
+        self.0.set_message(case.id.clone());
+    }
+
+    fn finished(&mut self, record: &CaseRecord) {
+        self.0.inc(1);
+        if let Status::Fail | Status::Error { .. } = record.status {
+            self.0.println(format!("{}  {}", record.status.word(), record.id));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The embedded tables against `partitions.json`, the machine-readable twin of the research they come from, where it is
+//! present; its essential numbers are asserted by the tables' own tests.
+
+use serde_json::Value;
+
+use crate::domain::{Bytes, KernelRules, MemoryMode};
+
+use super::*;
+
+const FACTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/facts/partitions.json");
+
+fn numbers(value: &Value) -> Vec<u64> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_u64).collect()
+}
+
+fn ids(value: &Value) -> Vec<u16> {
+    let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    texts.map(|text| u16::from_str_radix(&text[..4], 16).unwrap()).collect()
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
+fn tables_agree_with_the_research() {
+    let Ok(text) = std::fs::read_to_string(FACTS) else {
+        eprintln!("skipped: {FACTS} is not here");
+        return;
+    };
+    let facts: Value = serde_json::from_str(&text).unwrap();
+    let mut pairs = 0;
+    for row in facts["parts"].as_array().unwrap() {
+        let id = row["id"].as_str().unwrap();
+        let Some(combos) = row["combos"].as_array().filter(|combos| !combos.is_empty()) else { continue };
+        let part = part(id).unwrap();
+        assert_eq!(part.gfx, row["gfx"], "{id}");
+        assert_eq!(part.marketing, row["marketing"], "{id}");
+        assert_eq!(part.pci_ids, ids(&row["pci_ids"]), "{id}");
+        assert_eq!(part.vf_pci_ids, ids(&row["vf_pci_ids"]), "{id}");
+        assert_eq!(u64::from(part.xccs), row["xcds"], "{id}");
+        assert_eq!(u64::from(part.iods), row["iods"], "{id}");
+        assert_eq!(u64::from(part.cus_per_xcc), row["cus_per_xcd"], "{id}");
+        assert_eq!(u64::from(part.xccs * part.cus_per_xcc), row["cus_total"], "{id}");
+        assert_eq!(u64::from(part.nominal_gib), row["hbm_nominal_gib"], "{id}");
+        assert_eq!(part.apu, row["apu"], "{id}");
+        assert_eq!(part.driver_vram.map(|vram| vram.0), row["driver_vram_bytes"].as_u64(), "{id}");
+        for pair in combos {
+            pairs += 1;
+            let compute = pair["compute"].as_str().unwrap().parse().unwrap();
+            let memory = pair["memory"].as_str().unwrap().parse().unwrap();
+            let name = format!("{id} {compute}/{memory}");
+            let known = combo(id, compute, memory).unwrap();
+            assert_eq!(known.source.confidence.to_string(), pair["legality_confidence"], "{name}");
+            let allowed = kernel_allows(part, compute, memory, KernelRules::Latest).is_ok();
+            assert_eq!(allowed, pair["kernel_allows"], "{name}");
+            // NPS1 is what every machine starts in: no firmware lacks it.
+            let legal = legality(part, compute, memory, KernelRules::Latest) == Legality::Legal;
+            assert_eq!(legal, known.firmware == Firmware::Yes || memory == MemoryMode::Nps1, "{name}");
+            assert_eq!(pair["firmware_offers"] == "yes", known.firmware == Firmware::Yes, "{name}");
+            if !part.apu {
+                let sizes = memory_per_device(part, compute, memory).unwrap();
+                assert_eq!(
+                    sizes.iter().map(|size| size.0).collect::<Vec<_>>(),
+                    numbers(&pair["bytes_per_device"]),
+                    "{name}"
+                );
+                assert_eq!(u64::try_from(sizes.len()).unwrap(), pair["logical_devices"], "{name}");
+            }
+            assert_eq!(u64::from(compute.devices(part.xccs)), pair["logical_devices"], "{name}");
+            let cus = xccs_per_device(part, compute) * part.cus_per_xcc;
+            assert_eq!(u64::from(cus), pair["cus_per_device"], "{name}");
+        }
+    }
+    assert_eq!(pairs, combos().iter().filter(|each| each.firmware != Firmware::No).count());
+    for (part_id, modes) in facts["auto_compute_mode_after_driver_load"].as_object().unwrap() {
+        for (memory, compute) in modes.as_object().into_iter().flatten() {
+            let found = auto_mode(part(part_id).unwrap(), memory.parse().unwrap(), KernelRules::Latest);
+            assert_eq!(found.map(|mode| mode.name()), compute.as_str(), "{part_id} {memory}");
+        }
+    }
+    let nominal = &facts["tolerance"]["kfd_total_vs_nominal"];
+    assert_eq!(Bytes(nominal["abs_bytes"].as_u64().unwrap()), TOLERANCES.nominal);
+}
+
+#[test]
+fn every_listed_pair_is_one_that_the_newest_kernel_allows() {
+    for each in combos() {
+        let part = part(&each.part).unwrap();
+        let allowed = kernel_allows(part, each.compute, each.memory, KernelRules::Latest);
+        assert_eq!(allowed, Ok(()), "{} {}/{}", each.part, each.compute, each.memory);
+    }
+    assert_eq!(combos().len(), 42);
+}

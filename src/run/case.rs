@@ -1,0 +1,95 @@
+//! One case from end to end: its host, what is observed there, the verdict, the evidence.
+
+use std::path::{Path, PathBuf};
+
+use crate::check::{self, Judged, Verdict};
+use crate::domain::Status;
+use crate::host::{Asking, Host, simulated};
+use crate::scenario::Case;
+
+use super::clock::Stopwatch;
+use super::journal::keep_evidence;
+use super::observe::{Bench, observe};
+use super::record::{CaseRecord, CheckRecord};
+
+/// Where cases run.
+#[derive(Debug)]
+pub enum Lab {
+    /// Each on a simulated machine of its own, in a folder below this one.
+    Simulated {
+        /// Scratch folder; a case's host is removed when the case ends.
+        scratch: PathBuf,
+        /// The executable that is started as `amd-smi`.
+        program: PathBuf,
+    },
+    /// All on one host.
+    Given(Host),
+}
+
+/// What every case of a run shares.
+#[derive(Debug)]
+pub struct Bed {
+    /// Where cases run.
+    pub lab: Lab,
+    /// Deadline and cancellation of every call.
+    pub asking: Asking,
+    /// Run folder, to keep evidence below.
+    pub folder: PathBuf,
+}
+
+impl Bed {
+    /// Runs one case. What goes wrong in our own tool is the case's status, not a lost case.
+    pub fn run(&self, case: &Case) -> CaseRecord {
+        let watch = Stopwatch::start();
+        let (status, findings, evidence) =
+            self.attempt(case).unwrap_or_else(|problem| (Status::Error { problem }, Vec::new(), None));
+        CaseRecord {
+            id: case.id.clone(),
+            title: case.scenario.title.clone(),
+            why: case.scenario.why.clone(),
+            source: case.scenario.source.clone(),
+            status,
+            findings,
+            duration: watch.elapsed().into(),
+            evidence,
+        }
+    }
+
+    fn attempt(&self, case: &Case) -> Result<(Status, Vec<CheckRecord>, Option<String>), String> {
+        let asking = Asking { deadline: case.deadline.unwrap_or(self.asking.deadline), ..self.asking.clone() };
+        let seen = match &self.lab {
+            Lab::Given(host) => observe(case, host, None, &asking)?,
+            Lab::Simulated { scratch, program } => {
+                let folder = tempfile::Builder::new().prefix("host-").tempdir_in(scratch).map_err(told)?;
+                let machine = case.simulate.resolve().map_err(told)?;
+                simulated::create(folder.path(), &machine).map_err(told)?;
+                let host = Host::open(folder.path()).map_err(told)?.with_program(program);
+                observe(case, &host, Some(&SimulatedBench(folder.path())), &asking)?
+            }
+        };
+        let judged = case.checks.iter().map(|each| Judged {
+            check: each.spec.id(),
+            expect: each.expect.clone(),
+            evaluation: check::evaluate(&each.spec, &seen),
+        });
+        let verdict = Verdict::of(seen.provenance, judged.collect());
+        let evidence = keep_evidence(&self.folder, &case.id, &seen).map_err(told)?;
+        Ok((verdict.status().clone(), CheckRecord::of(&verdict), Some(evidence)))
+    }
+}
+
+struct SimulatedBench<'a>(&'a Path);
+
+impl Bench for SimulatedBench<'_> {
+    fn reload(&self) -> Result<(), String> {
+        simulated::reload(self.0).map_err(told)
+    }
+
+    fn hold(&self, open: bool) -> Result<(), String> {
+        simulated::hold(self.0, open).map_err(told)
+    }
+}
+
+fn told(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

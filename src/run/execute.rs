@@ -1,0 +1,149 @@
+//! Runs the cases of a plan side by side. Every planned case yields exactly one record, whatever happens to it.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+
+use crate::domain::Status;
+use crate::scenario::Case;
+
+use super::record::{CaseRecord, Seconds};
+
+/// How to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Cases side by side; at least one.
+    pub jobs: usize,
+    /// Times each case is run. Repeats that disagree make it flaky.
+    pub repeat: u32,
+    /// Times a case that did not come out as expected is run again. One that then does is flaky, not passed.
+    pub retries: u32,
+}
+
+/// What happens, as it happens; called on the thread that called [`execute`].
+pub trait Progress {
+    /// A case was taken up.
+    fn started(&mut self, case: &Case);
+    /// A case came to its end.
+    fn finished(&mut self, record: &CaseRecord);
+}
+
+enum Message {
+    Started(usize),
+    Finished(usize, Box<CaseRecord>),
+}
+
+/// Runs `cases` with `run`, in order, `jobs` at a time; once `stop` is set no further case is taken up.
+/// The records come back in the order of the cases.
+pub fn execute(
+    cases: &[Case],
+    options: Options,
+    stop: &AtomicBool,
+    run: &(dyn Fn(&Case) -> CaseRecord + Sync),
+    progress: &mut dyn Progress,
+) -> Vec<CaseRecord> {
+    let queue: Mutex<VecDeque<usize>> = Mutex::new((0..cases.len()).collect());
+    let mut records: Vec<Option<CaseRecord>> = vec![None; cases.len()];
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..options.jobs.clamp(1, cases.len().max(1)) {
+            let (sender, queue) = (sender.clone(), &queue);
+            scope.spawn(move || work(cases, options, stop, run, queue, &sender));
+        }
+        drop(sender);
+        for message in receiver {
+            match message {
+                Message::Started(at) => progress.started(&cases[at]),
+                Message::Finished(at, record) => {
+                    progress.finished(&record);
+                    records[at] = Some(*record);
+                }
+            }
+        }
+    });
+    records
+        .into_iter()
+        .zip(cases)
+        .map(|(record, case)| record.unwrap_or_else(|| unfinished(case, Status::Aborted)))
+        .collect()
+}
+
+/// A record of a case that did not come to its end.
+fn unfinished(case: &Case, status: Status) -> CaseRecord {
+    CaseRecord {
+        id: case.id.clone(),
+        title: case.scenario.title.clone(),
+        why: case.scenario.why.clone(),
+        source: case.scenario.source.clone(),
+        status,
+        findings: Vec::new(),
+        duration: Seconds(0.0),
+        evidence: None,
+    }
+}
+
+fn work(
+    cases: &[Case],
+    options: Options,
+    stop: &AtomicBool,
+    run: &(dyn Fn(&Case) -> CaseRecord + Sync),
+    queue: &Mutex<VecDeque<usize>>,
+    sender: &mpsc::Sender<Message>,
+) {
+    while !stop.load(Ordering::Relaxed) {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(at) = next else { return };
+        let case = &cases[at];
+        // The receiver lives as long as this scope: a failed send can only mean that it is being torn down.
+        let _ = sender.send(Message::Started(at));
+        let record = repeated(case, options, stop, run);
+        let _ = sender.send(Message::Finished(at, Box::new(record)));
+    }
+}
+
+/// Runs a case as often as asked, and says what the repeats agree on.
+fn repeated(
+    case: &Case,
+    options: Options,
+    stop: &AtomicBool,
+    run: &(dyn Fn(&Case) -> CaseRecord + Sync),
+) -> CaseRecord {
+    let mut record = guarded(case, run);
+    let mut left = options.retries;
+    let mut again = options.repeat.max(1) - 1;
+    while !stop.load(Ordering::Relaxed) {
+        let retry = !settled(&record.status) && left > 0;
+        if again == 0 && !retry {
+            break;
+        }
+        again = again.saturating_sub(1);
+        left -= u32::from(retry);
+        let other = guarded(case, run);
+        if other.status.word() != record.status.word() {
+            // The worse of the two is the evidence worth keeping.
+            let kept = if settled(&record.status) { other } else { record };
+            return CaseRecord { status: Status::Flaky, ..kept };
+        }
+    }
+    if stop.load(Ordering::Relaxed) && !settled(&record.status) {
+        // A child that we stopped ourselves says nothing about the machine.
+        record.status = Status::Aborted;
+    }
+    record
+}
+
+fn settled(status: &Status) -> bool {
+    matches!(status, Status::Pass | Status::ExpectedFailure | Status::ExpectedNotEvaluated | Status::Skip { .. })
+}
+
+/// A panic in a check is our bug, and one case's: it must not take the run's other results with it.
+fn guarded(case: &Case, run: &(dyn Fn(&Case) -> CaseRecord + Sync)) -> CaseRecord {
+    catch_unwind(AssertUnwindSafe(|| run(case))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let problem = format!("panic: {}", text.unwrap_or_else(|| "no message".to_owned()));
+        unfinished(case, Status::Error { problem })
+    })
+}

@@ -1,0 +1,118 @@
+//! The exit code of a run, from its cases. DESIGN section 5 holds the table.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Status;
+
+use super::coverage::Coverage;
+use super::record::CaseRecord;
+
+/// Exit code of `validate run`, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exit {
+    /// Process exit code.
+    pub code: u8,
+    /// In words.
+    pub reason: String,
+}
+
+impl Exit {
+    fn new(code: u8, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+}
+
+/// Decides. `interrupted` is the signal that stopped the run.
+pub fn exit_of(cases: &[CaseRecord], coverage: &Coverage, interrupted: Option<i32>) -> Exit {
+    if let Some(signal) = interrupted {
+        let code = u8::try_from(128 + signal).unwrap_or(130);
+        return Exit::new(code, "interrupted; `--resume` goes on where it stopped");
+    }
+    if cases.is_empty() {
+        return Exit::new(4, "nothing matched");
+    }
+    let count = |wanted: fn(&Status) -> bool| cases.iter().filter(|case| wanted(&case.status)).count();
+    let errors = count(|status| matches!(status, Status::Error { .. }));
+    let failures = count(is_failure);
+    let better = count(|status| matches!(status, Status::UnexpectedPass));
+    let aborted = count(|status| matches!(status, Status::Aborted | Status::Missing));
+    let gaps = count(|status| matches!(status, Status::NotEvaluated { .. }));
+    if failures > 0 {
+        Exit::new(1, format!("{failures} failed"))
+    } else if errors > 0 {
+        Exit::new(70, format!("{errors} ended in an error of rocvet itself"))
+    } else if aborted > 0 {
+        Exit::new(5, format!("{aborted} not run to the end"))
+    } else if gaps > 0 || coverage.evaluated < coverage.planned {
+        Exit::new(3, format!("not everything was evaluated: {}", coverage.line()))
+    } else if better > 0 {
+        Exit::new(2, format!("{better} passed where a failure was expected"))
+    } else {
+        Exit::new(0, "everything selected was evaluated and met its expectation")
+    }
+}
+
+fn is_failure(status: &Status) -> bool {
+    match status {
+        Status::Fail
+        | Status::Crash { .. }
+        | Status::Hang
+        | Status::MachineHang
+        | Status::KernelFault
+        | Status::NumericError
+        | Status::CpuFallback
+        | Status::Collateral
+        | Status::Flaky => true,
+        Status::Pass
+        | Status::ExpectedFailure
+        | Status::ExpectedNotEvaluated
+        | Status::UnexpectedPass
+        | Status::Skip { .. }
+        | Status::NotEvaluated { .. }
+        | Status::Missing
+        | Status::Aborted
+        | Status::Error { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::record::Seconds;
+
+    fn case(status: Status) -> CaseRecord {
+        CaseRecord {
+            id: "x".to_owned(),
+            title: String::new(),
+            why: String::new(),
+            source: String::new(),
+            status,
+            findings: Vec::new(),
+            duration: Seconds(0.0),
+            evidence: None,
+        }
+    }
+
+    #[test]
+    fn the_worst_case_decides_and_nothing_run_is_no_success() {
+        let gap = || Status::NotEvaluated { reason: "x".to_owned() };
+        let error = || Status::Error { problem: "x".to_owned() };
+        let table: &[(Vec<Status>, u8)] = &[
+            (vec![], 4),
+            (vec![Status::Pass, Status::ExpectedFailure, Status::ExpectedNotEvaluated], 0),
+            (vec![Status::Pass, Status::UnexpectedPass], 2),
+            (vec![Status::UnexpectedPass, gap()], 3),
+            (vec![Status::Pass, Status::Aborted, gap()], 5),
+            (vec![Status::Pass, error(), gap()], 70),
+            (vec![Status::Fail, error(), Status::UnexpectedPass], 1),
+            (vec![Status::Flaky, Status::Pass], 1),
+        ];
+        for (statuses, code) in table {
+            let cases: Vec<_> = statuses.iter().cloned().map(case).collect();
+            assert_eq!(exit_of(&cases, &Coverage::of(&cases), None).code, *code, "{statuses:?}");
+        }
+        assert_eq!(exit_of(&[case(Status::Fail)], &Coverage::of(&[]), Some(2)).code, 130);
+        assert_eq!(exit_of(&[case(Status::Fail)], &Coverage::of(&[]), Some(15)).code, 143);
+    }
+}

@@ -1,0 +1,186 @@
+//! The record of a run: `run.json`. Its schema is `validate schema run`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Finding, Gap, Judged, Verdict};
+use crate::domain::{CheckId, Expect, Provenance, Status, StatusWord};
+
+use super::coverage::Coverage;
+use super::exit::Exit;
+
+/// Format name and major version. A reader refuses another major version.
+pub const SCHEMA: &str = "rocvet.run/1";
+
+/// One run, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// When, by which program, how.
+    pub run: RunInfo,
+    /// What it ran on.
+    pub host: HostRecord,
+    /// The weakest word that may be said of every case: "hardware" only when all of them ran there.
+    pub provenance: Provenance,
+    /// Every planned case, exactly once, in plan order.
+    pub cases: Vec<CaseRecord>,
+    /// What was evaluated, and what was not.
+    pub coverage: Coverage,
+    /// Exit code, and why.
+    pub exit: Exit,
+}
+
+/// When a run was made, by which program, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunInfo {
+    /// Run id; starts with the UTC time.
+    pub id: String,
+    /// Start, RFC 3339 UTC.
+    pub started: String,
+    /// End, RFC 3339 UTC.
+    pub finished: String,
+    /// Version of rocvet.
+    pub rocvet: String,
+    /// Command line, so that it can be given again.
+    pub command: Vec<String>,
+    /// Cases run side by side.
+    pub jobs: usize,
+    /// Seed of the order, when it was shuffled.
+    pub shuffle: Option<u64>,
+}
+
+/// What a run ran on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostRecord {
+    /// In words: "each scenario's simulated machine", or a host folder.
+    pub description: String,
+}
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(into = "CaseFile", try_from = "CaseFile")]
+#[schemars(with = "CaseFile")]
+pub struct CaseRecord {
+    /// Case id: scenario path, then `::` and the variant.
+    pub id: String,
+    /// The scenario's title.
+    pub title: String,
+    /// The scenario's reason, in one line.
+    pub why: String,
+    /// Where that comes from.
+    pub source: String,
+    /// How it came out.
+    pub status: Status,
+    /// Every check, with its findings and gaps.
+    pub findings: Vec<CheckRecord>,
+    /// Wall time.
+    pub duration: Seconds,
+    /// Folder with every call's output, relative to the run folder; absent when nothing was kept.
+    pub evidence: Option<String>,
+}
+
+/// A case as the file spells it: the status is a word, and its detail stands beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    /// Case id: scenario path, then `::` and the variant.
+    id: String,
+    /// The scenario's title.
+    title: String,
+    /// The scenario's reason, in one line.
+    why: String,
+    /// Where that comes from.
+    source: String,
+    /// How it came out.
+    status: StatusWord,
+    /// Reason, problem or signal number, where the word leaves one open.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    detail: Option<String>,
+    /// Every check, with its findings and gaps.
+    findings: Vec<CheckRecord>,
+    /// Wall time, in seconds.
+    duration: Seconds,
+    /// Folder with every call's output, relative to the run folder.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    evidence: Option<String>,
+}
+
+impl From<CaseRecord> for CaseFile {
+    fn from(case: CaseRecord) -> Self {
+        let CaseRecord { id, title, why, source, status, findings, duration, evidence } = case;
+        let (status, detail) = (status.word(), status.detail());
+        Self { id, title, why, source, status, detail, findings, duration, evidence }
+    }
+}
+
+impl TryFrom<CaseFile> for CaseRecord {
+    type Error = String;
+
+    fn try_from(file: CaseFile) -> Result<Self, String> {
+        let CaseFile { id, title, why, source, status, detail, findings, duration, evidence } = file;
+        let status = Status::from_parts(status, detail)?;
+        Ok(Self { id, title, why, source, status, findings, duration, evidence })
+    }
+}
+
+/// A duration in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Seconds(pub f64);
+
+/// One check of one case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRecord {
+    /// Check id.
+    pub check: CheckId,
+    /// What the scenario expects.
+    #[serde(skip_serializing_if = "is_met", default)]
+    pub expect: Expect,
+    /// Whether it came out so.
+    pub as_expected: bool,
+    /// What was judged.
+    pub findings: Vec<Finding>,
+    /// What could not be.
+    pub gaps: Vec<Gap>,
+}
+
+fn is_met(expect: &Expect) -> bool {
+    *expect == Expect::Met
+}
+
+impl From<Duration> for Seconds {
+    /// Rounded to the microsecond: more digits are noise.
+    fn from(duration: Duration) -> Self {
+        Self((duration.as_secs_f64() * 1e6).round() / 1e6)
+    }
+}
+
+impl CheckRecord {
+    /// Every check of a verdict.
+    pub fn of(verdict: &Verdict) -> Vec<Self> {
+        verdict.checks().iter().map(Self::from).collect()
+    }
+
+    /// Whether it counts for coverage: what a scenario plants is no part of the machine's share.
+    pub fn counts_for_coverage(&self) -> bool {
+        self.expect == Expect::Met
+    }
+}
+
+impl From<&Judged> for CheckRecord {
+    fn from(judged: &Judged) -> Self {
+        Self {
+            check: judged.check,
+            expect: judged.expect.clone(),
+            as_expected: judged.as_expected(),
+            findings: judged.evaluation.findings().to_vec(),
+            gaps: judged.evaluation.gaps().to_vec(),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! One call from beginning to end: start, command line, command.
+
+use crate::domain::{ComputeMode, ToolVersion};
+use crate::sim::fault::Named;
+use crate::sim::{Kernel, View};
+
+use super::args::select::Identity;
+use super::args::{self, Call, Scene};
+use super::dialect::Bugs;
+use super::failure::not_simulated;
+use super::generation::Generation;
+use super::library::Library;
+use super::query::{self, device, metric::MetricSections, static_::StaticSections, version::VersionArgs};
+use super::set::Task;
+use super::startup::{self, Platform};
+use super::{Context, Format, Response, Session, reset, set};
+
+/// Answers one call. Writes that the tool makes go to `kernel`; saving its state is the caller's job.
+/// Bytes that were shown before a question ([`Session::ask`]) are not in the response again.
+pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>) -> Response {
+    let generation = Generation::of(tool);
+    if kernel.has_fault(Named::LibraryMissing) {
+        return startup::without_library(tool);
+    }
+    if kernel.has_fault(Named::InitHang) {
+        return match generation {
+            Generation::V27 => startup::gave_up(),
+            Generation::V24_5 | Generation::V24_7 | Generation::V25 | Generation::V26 => {
+                (session.hang)(b"");
+                Response::default()
+            }
+        };
+    }
+    let view = kernel.view();
+    if let Some(response) = startup::refuse(&view, tool) {
+        return response;
+    }
+    let platform = Platform::of(&view, generation);
+    let bugs = bugs(kernel);
+    let devices = identities(&view, tool, bugs);
+    let profiles = if session.root { profiles(&view) } else { Vec::new() };
+    let choices = choices(&profiles);
+    let banner = startup::banner(tool, platform);
+    let scene = Scene {
+        generation,
+        platform,
+        devices: &devices,
+        accelerators: (!choices.is_empty()).then_some(choices.as_slice()),
+        banner: &banner,
+        choices_one_string: kernel.has_fault(Named::SetChoicesOneString),
+    };
+    let noise = startup::noise(&view, tool);
+    let call = match args::read(session.args, &scene) {
+        Ok(call) => call,
+        Err(response) => return response.after_noise(noise),
+    };
+    let all: Vec<usize> = (0..devices.len()).collect();
+    let targets = call.targets.as_deref().unwrap_or(&all);
+    if kernel.has_fault(Named::MissingGroups)
+        && !session.root
+        && let Some(response) = startup::without_groups(tool)
+    {
+        return response.after_noise(noise);
+    }
+    let ctx = Context { view: &view, tool, format: call.format, targets, root: session.root, bugs };
+    if let Some(response) = query(&call, &ctx, &devices) {
+        return response;
+    }
+    let task = Task {
+        call: &call,
+        targets,
+        devices: &devices,
+        profiles: &profiles,
+        bare_metal: platform.bare_metal(),
+        library: Library { kernel, tool, root: session.root, noise: String::new(), waits_for_ever: false },
+        session,
+        out: Response::default(),
+    };
+    match call.command {
+        "set" => set::run(task).after_noise(noise),
+        "reset" => reset::run(task).after_noise(noise),
+        other => {
+            let mut response = Response::default();
+            not_simulated(&mut response, &format!("`{other}`"));
+            response
+        }
+    }
+}
+
+/// Commands that only ask. `None` for the others.
+fn query(call: &Call, ctx: &Context<'_>, devices: &[Identity]) -> Option<Response> {
+    let has = |name: &str| call.has(name);
+    let known: &[&str] = match call.command {
+        "version" => &["--gpu_version", "--cpu_version", "--nic_version"],
+        "list" => &["-e", "--enumeration"],
+        "static" => &["--asic", "--bus", "--vbios", "--ifwi", "--driver", "--vram", "--board", "--partition"],
+        "partition" => &["--current", "--memory", "--accelerator"],
+        "metric" => &["--mem-usage"],
+        "default" => &[],
+        _ => return None,
+    };
+    let other = |name: &&str| !known.contains(name) && *name != "--loglevel";
+    if let Some(name) = call.options.iter().map(|(name, _)| *name).find(other) {
+        let mut response = Response::default();
+        not_simulated(&mut response, &format!("`{} {name}`", call.command));
+        return Some(response);
+    }
+    debug_assert!(ctx.targets.iter().all(|&target| target < devices.len()));
+    Some(match call.command {
+        "version" => {
+            let args = VersionArgs {
+                gpu_driver: has("--gpu_version"),
+                cpu_driver: has("--cpu_version"),
+                nic_driver: has("--nic_version"),
+            };
+            query::version::render(ctx, args)
+        }
+        "list" => query::list::render(ctx, has("-e") || has("--enumeration")),
+        "static" => {
+            let sections = StaticSections {
+                asic: has("--asic"),
+                bus: has("--bus"),
+                vbios: has("--vbios") || has("--ifwi"),
+                driver: has("--driver"),
+                board: has("--board"),
+                vram: has("--vram"),
+                partition: has("--partition"),
+            };
+            query::static_::render(ctx, sections)
+        }
+        "partition" => query::partition::render(ctx, has("--current"), has("--memory"), has("--accelerator")),
+        "metric" => query::metric::render(ctx, MetricSections { mem_usage: has("--mem-usage") }),
+        _ => query::default_table::render(ctx),
+    })
+}
+
+/// Bugs of the tool that this machine has switched on.
+fn bugs(kernel: &Kernel) -> Bugs {
+    Bugs {
+        whole_gpu_memory: kernel.has_fault(Named::WholeGpuMemory),
+        secondaries_na: kernel.has_fault(Named::SecondariesNa),
+        uuid_shared: kernel.has_fault(Named::UuidShared),
+    }
+}
+
+/// What every device answers to.
+fn identities(view: &View, tool: ToolVersion, bugs: Bugs) -> Vec<Identity> {
+    let ctx = Context { view, tool, format: Format::Human, targets: &[], root: false, bugs };
+    let identity = |seen: &device::Seen<'_>| Identity { bdf: seen.bdf(), uuid: seen.uuid() };
+    device::all(&ctx).iter().map(identity).collect()
+}
+
+/// The accelerator profiles that `set` offers: those of the first GPU. One without partitions offers none, for all.
+fn profiles(view: &View) -> Vec<ComputeMode> {
+    let first = view.devices.first().and_then(|device| view.gpus.get(device.gpu));
+    let files = first.and_then(|gpu| gpu.partition.as_ref());
+    files.map(|files| files.profiles.iter().map(|profile| profile.mode).collect()).unwrap_or_default()
+}
+
+/// Types, then indexes: what `set -C` takes from 6.4 on.
+fn choices(profiles: &[ComputeMode]) -> Vec<String> {
+    let types = profiles.iter().map(|mode| mode.name().to_owned());
+    types.chain((0..profiles.len()).map(|index| index.to_string())).collect()
+}

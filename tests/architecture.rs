@@ -1,0 +1,152 @@
+//! The rules of ARCHITECTURE.md, as tests: who may import whom, how long a file may be, and that every path named
+//! in the documents exists.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module with the modules of this crate that it may use. A module that is not listed fails the test.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("facts", &["domain"]),
+    ("sim", &["domain", "facts"]),
+    ("witness", &["domain"]),
+    ("scenario", &["domain", "facts", "sim", "witness"]),
+    ("plan", &["domain", "facts", "scenario", "sim"]),
+    ("process", &["domain"]),
+    ("host", &["domain", "process", "sim", "witness"]),
+    ("check", &["domain", "facts", "witness"]),
+    ("run", &["check", "domain", "host", "plan", "process", "scenario", "sim", "witness"]),
+    ("report", &["check", "domain", "run"]),
+    ("cli", &["check", "domain", "facts", "host", "plan", "process", "report", "run", "scenario", "sim", "witness"]),
+];
+
+/// Modules that touch no files, clocks, environment or processes.
+const PURE: &[&str] = &["domain", "facts", "sim", "plan", "check", "report"];
+
+/// What a pure module must not name.
+const IMPURE: &[&str] = &["std::fs", "std::process", "std::env::", "Instant::now", "SystemTime", "std::net"];
+
+/// Lines after which nobody reads a file whole.
+const LONGEST: usize = 800;
+
+#[test]
+fn modules_use_only_the_modules_below_them() {
+    let table: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for file in sources("src") {
+        let Some(module) = module_of(&file) else { continue };
+        let Some(allowed) = table.get(module.as_str()) else {
+            wrong.push(format!("{}: module {module} is not in the table", file.display()));
+            continue;
+        };
+        for used in used_modules(&production(&read(&file))) {
+            if used != module && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("{}: {module} uses {used}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn pure_modules_name_no_file_clock_environment_or_process() {
+    let mut wrong = Vec::new();
+    for file in sources("src") {
+        if !module_of(&file).is_some_and(|module| PURE.contains(&module.as_str())) {
+            continue;
+        }
+        let text = production(&read(&file));
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if let Some(name) = IMPURE.iter().find(|name| code.contains(*name)) {
+                wrong.push(format!("{}:{}: names {name}", file.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_source_file_is_too_long_to_read() {
+    let long: Vec<String> = ["src", "tests", "benches"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .map(|file| (read(&file).lines().count(), file))
+        .filter(|(lines, _)| *lines > LONGEST)
+        .map(|(lines, file)| format!("{}: {lines} lines", file.display()))
+        .collect();
+    assert!(long.is_empty(), "over {LONGEST} lines:\n{}", long.join("\n"));
+}
+
+#[test]
+fn every_path_that_the_documents_name_exists() {
+    let folders = ["src/", "tests/", "scenarios/", "scripts/", "snapshots/", "benches/", "fuzz/", "results/"];
+    let mut missing = Vec::new();
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = read(&root().join(document));
+        for word in text.split(|c: char| c.is_whitespace() || "`()<>,;\"'".contains(c)) {
+            let word = word.trim_end_matches(['.', ':']);
+            let pattern = word.contains(['*', '{', '<', '…', '$']) || word.contains("NAME") || word.contains("run-id");
+            if folders.iter().any(|folder| word.starts_with(folder)) && !pattern && !root().join(word).exists() {
+                missing.push(format!("{document}: {word}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn the_rules_see_what_breaks_them() {
+    assert_eq!(used_modules("use crate::{domain::Bytes, facts};\nuse crate::sim::View;"), ["domain", "facts", "sim"]);
+    assert_eq!(production("a\n#[cfg(test)]\nmod tests {\n use crate::cli;\n}\n"), "a\n");
+}
+
+/// Source text up to its unit tests, which may use what they like.
+fn production(text: &str) -> String {
+    let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+fn used_modules(text: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let names: Vec<&str> = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or_default().split(',').collect(),
+            None => vec![rest],
+        };
+        for name in names {
+            let name: String = name.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            if MAY_USE.iter().any(|(module, _)| *module == name) {
+                used.push(name);
+            }
+        }
+    }
+    used
+}
+
+/// `src/check/mod.rs` and `src/check.rs` are of module `check`; `src/lib.rs` and `src/main.rs` of none.
+fn module_of(file: &Path) -> Option<String> {
+    let below = file.strip_prefix(root().join("src")).ok()?;
+    let first = below.components().next()?.as_os_str().to_str()?;
+    let name = first.trim_end_matches(".rs");
+    (!["lib", "main", "bin"].contains(&name)).then(|| name.to_owned())
+}
+
+fn sources(folder: &str) -> Vec<PathBuf> {
+    walkdir::WalkDir::new(root().join(folder))
+        .into_iter()
+        .filter_map(Result::ok)
+        .map(walkdir::DirEntry::into_path)
+        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        .collect()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

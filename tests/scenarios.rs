@@ -1,0 +1,106 @@
+//! Every case of every shipped scenario is a test, and every scenario has a reviewed snapshot of its report.
+//!
+//! A test passes when its case comes out as the scenario says. `cargo test --test scenarios -- partition/mi300x` runs
+//! some of them; nextest lists and runs them one by one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use rocvet::check::Judgement;
+use rocvet::domain::Status;
+use rocvet::host::Asking;
+use rocvet::process::Cancel;
+use rocvet::run::{Bed, CaseRecord, Lab};
+use rocvet::scenario::{self, Case};
+
+/// A case that is run at most once in this process, for its own test and for its scenario's snapshot.
+struct Once {
+    case: Case,
+    bed: Arc<Bed>,
+    record: OnceLock<CaseRecord>,
+}
+
+impl Once {
+    fn record(&self) -> &CaseRecord {
+        self.record.get_or_init(|| self.bed.run(&self.case))
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a scratch folder under target/");
+    let bed = Arc::new(Bed {
+        lab: Lab::Simulated {
+            scratch: scratch.path().to_owned(),
+            program: PathBuf::from(env!("CARGO_BIN_EXE_validate")),
+        },
+        asking: Asking { deadline: Duration::from_secs(60), cancel: Cancel::new() },
+        folder: scratch.path().to_owned(),
+    });
+    let cases = scenario::embedded().unwrap_or_else(|problems| panic!("{problems}"));
+    let mut by_scenario: BTreeMap<String, Vec<Arc<Once>>> = BTreeMap::new();
+    for case in cases {
+        let id = case.scenario.id.clone();
+        let once = Once { case, bed: Arc::clone(&bed), record: OnceLock::new() };
+        by_scenario.entry(id).or_default().push(Arc::new(once));
+    }
+    let mut trials = Vec::new();
+    for (id, cases) in by_scenario {
+        for once in &cases {
+            let once = Arc::clone(once);
+            trials.push(Trial::ignorable_test(once.case.id.clone(), move || verdict(once.record())));
+        }
+        trials.push(Trial::test(format!("{id} (report)"), move || report(&id, &cases)));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn verdict(record: &CaseRecord) -> Result<Completion, Failed> {
+    match &record.status {
+        Status::Pass | Status::ExpectedFailure | Status::ExpectedNotEvaluated => Ok(Completion::Completed),
+        Status::Skip { reason } => Ok(Completion::ignored_with(reason.clone())),
+        other => Err(Failed::from(format!("{other}\n{}", lines(record)))),
+    }
+}
+
+fn report(id: &str, cases: &[Arc<Once>]) -> Result<(), Failed> {
+    let text: String = cases.iter().map(|once| lines(once.record())).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(id);
+    let (folder, name) = (path.parent().expect("inside snapshots/"), path.file_name().expect("a scenario has a name"));
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_input_file(Path::new("scenarios").join(format!("{id}.toml")));
+    let outcome = std::panic::catch_unwind(|| {
+        settings.bind(|| insta::assert_snapshot!(name.to_string_lossy().into_owned(), text));
+    });
+    outcome.map_err(|_| Failed::from("the report differs from its reviewed snapshot; `cargo insta review` shows how"))
+}
+
+/// One case as a person reviews it: what is met is counted, everything else is written out.
+fn lines(record: &CaseRecord) -> String {
+    let mut text = format!("{}\n  {}\n", record.id, record.status);
+    for check in &record.findings {
+        let met = check.findings.iter().filter(|finding| finding.judgement() == Judgement::Met).count();
+        let _ = writeln!(text, "  {}: {met} met", check.check);
+        for finding in check.findings.iter().filter(|finding| finding.judgement() != Judgement::Met) {
+            let word = match finding.judgement() {
+                Judgement::Met => "met",
+                Judgement::Unmet => "UNMET",
+                Judgement::Doubtful => "doubtful",
+            };
+            let (subject, expected, observed) = (finding.subject(), finding.expected(), finding.observed());
+            let _ = writeln!(text, "    {word} {} {subject}: expected {expected}; observed {observed}", finding.id());
+        }
+        for gap in &check.gaps {
+            let _ = writeln!(text, "    gap ({}) {}: {}", gap.kind.words(), gap.subject, gap.reason);
+        }
+    }
+    text
+}
