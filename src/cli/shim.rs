@@ -125,3 +125,56 @@ fn after_help() -> String {
     let faults: Vec<String> = spellings().iter().map(|each| format!("  {:<36} {}", each.example, each.what)).collect();
     format!("Machines: {}\n\nFaults:\n{}", machine_names().join(" "), faults.join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Wrapper {
+        #[command(flatten)]
+        args: ShimArgs,
+    }
+
+    fn described(options: &str) -> Result<Machine, String> {
+        let words = ["shim", "somewhere", "--machine"].into_iter().chain(options.split_whitespace());
+        let wrapper = Wrapper::try_parse_from(words).map_err(|error| error.to_string())?;
+        machine(&wrapper.args).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn options_describe_the_machine() {
+        let options = "mi300x --compute cpx --memory NPS4 --gpus 2 --amd-smi 27.1.0 --vm --fault compute=EBUSY";
+        let machine = described(options).unwrap();
+        assert_eq!((machine.compute, machine.memory, machine.gpus), (ComputeMode::Cpx, MemoryMode::Nps4, 2));
+        assert_eq!((machine.platform, machine.caller), (Platform::Passthrough, Caller::Actual));
+        assert_eq!((machine.amd_smi, machine.faults.len()), (ToolVersion::new(27, 1, 0), 1));
+        let reference = described("reference-mi300x --memory NPS4").unwrap();
+        assert_eq!(reference.compute, ComputeMode::Spx, "the reference tree may start in any pair of modes");
+    }
+
+    #[test]
+    fn a_machine_file_is_read_from_any_path() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/machines/mi308x.toml");
+        assert_eq!(described(file).unwrap().part, "mi308x");
+        let error = described("/no/such/file.toml").unwrap_err();
+        assert!(error.contains("/no/such/file.toml"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_the_reason() {
+        for (options, part) in [
+            ("mi300", "nearest: mi300"),
+            ("mi300x --memory NPS4", "SPX is not legal with NPS4"),
+            ("mi300x --gpus 9", "between 1 and 8"),
+            ("mi300x --compute XPX", "not a partition mode"),
+            ("mi300x --fault hangs", "nearest: hang"),
+            ("mi300x --amd-smi 26", "26.2.1"),
+        ] {
+            let error = described(options).unwrap_err();
+            assert!(error.contains(part), "{options}: {error}");
+        }
+    }
+}

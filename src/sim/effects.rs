@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::domain::{Bytes, Signal};
+use crate::domain::{Bytes, Signal, ToolVersion};
 
 use super::Kernel;
 use super::fault::{Fault, Named};
 use super::render::amd_smi::Response;
+use super::render::amd_smi::query::version;
 
 /// What the faults in force do to one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,14 @@ pub struct Effects {
     /// How the process ends.
     pub finish: Finish,
     output: Vec<Fault>,
+    call: Spoiled,
+}
+
+/// What the spoiling of an answer depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Spoiled {
     json: bool,
+    tool: ToolVersion,
 }
 
 /// How the process ends after its output.
@@ -37,14 +45,14 @@ pub enum Finish {
 impl Effects {
     /// The effects on a call with these arguments.
     pub fn of(kernel: &Kernel, args: &[String]) -> Self {
-        let json = args.iter().any(|arg| arg == "--json");
+        let call = Spoiled { json: args.iter().any(|arg| arg == "--json"), tool: kernel.machine().amd_smi };
         let mut effects = Self {
             delay: Duration::ZERO,
             ignore_stop: false,
             flood: Bytes(0),
             finish: Finish::Exit,
             output: kernel.active_faults().cloned().collect(),
-            json,
+            call,
         };
         for fault in kernel.active_faults() {
             match fault {
@@ -76,7 +84,7 @@ impl Effects {
             match fault {
                 Fault::Truncate(bytes) => response.stdout.truncate(*bytes as usize),
                 Fault::Exit(code) => response.code = *code,
-                Fault::Named(named) => spoil(*named, self.json, &mut response),
+                Fault::Named(named) => spoil(*named, self.call, &mut response),
                 Fault::WriteCompute(_)
                 | Fault::WriteMemory(_)
                 | Fault::Read { .. }
@@ -92,14 +100,14 @@ impl Effects {
     }
 }
 
-fn spoil(named: Named, json: bool, response: &mut Response) {
+fn spoil(named: Named, call: Spoiled, response: &mut Response) {
+    let json = call.json;
     match named {
         Named::ExitZeroOnFailure => response.code = 0,
         Named::NonzeroOnSuccess if response.code == 0 => response.code = 1,
         Named::LegendText if json => response.stdout.extend_from_slice(b"\n\nLegend:\n  * = Current mode\n"),
         Named::VersionLine if json => {
-            let line = b"AMDSMI Tool: 26.2.1+unknown | AMDSMI Library version: 26.2.1 | ROCm version: N/A\n";
-            response.stdout.splice(0..0, line.iter().copied());
+            response.stdout.splice(0..0, version::line(call.tool).into_bytes());
         }
         Named::JsonPrintsNothing if json => response.stdout.clear(),
         Named::SeveralDocuments if json => {

@@ -90,13 +90,14 @@ fn gpu(kernel: &Kernel, index: u32) -> Gpu {
         gtt_used: reference::GTT_USED,
         partition: model.partitionable.then(|| files(kernel, compute, virtual_function)),
         virtual_function,
-        hive_id: if model.partitionable { reference::HIVE } else { 0 },
+        hive_id: if instinct { reference::HIVE } else { 0 },
         product_name: fru.then(|| product_name(model)),
         product_number: number.filter(|_| fru).map(str::to_owned),
         subsystem_device: if reference { reference::subsystem(model) } else { id },
         revision: 0,
         vram_vendor: Some("hynix".to_owned()),
-        max_link_width: 16,
+        // Cards that are wired with eight lanes.
+        max_link_width: if matches!(model.id.as_str(), "RX 5500 XT" | "RX 6600") { 8 } else { 16 },
         max_link_speed: if reference || instinct { 32 } else { 16 },
         metrics: (!reference || model.partitionable).then(|| GpuMetrics {
             num_partition: u16::try_from(shown.devices(model.xccs)).ok(),
