@@ -225,7 +225,8 @@ fn errno_map(name: &str, text: &str) -> Vec<Case> {
         let mut words = line.split(' ');
         let (distribution, errno) = (words.next()?, words.next()?);
         let code = words.next()?.trim_start_matches("rc=").parse().ok()?;
-        let contains: Vec<String> = words.next().filter(|word| !word.is_empty()).map(str::to_owned).into_iter().collect();
+        let contains: Vec<String> =
+            words.next().filter(|word| !word.is_empty()).map(str::to_owned).into_iter().collect();
         let elevation = line.contains("requires elevation").then(|| "requires elevation".to_owned());
         let tool = if distribution == "sid" { "27.1.0" } else { "26.2.1" };
         let mut machine = tree_arguments("--mode SPX --nps NPS1 --n 2");
@@ -235,7 +236,11 @@ fn errno_map(name: &str, text: &str) -> Vec<Case> {
             tool: tool.to_owned(),
             args: ["set", "-g", "0", "-C", "CPX"].map(str::to_owned).to_vec(),
             machine,
-            expected: Expected { code, contains: contains.into_iter().chain(elevation).collect(), ..Expected::default() },
+            expected: Expected {
+                code,
+                contains: contains.into_iter().chain(elevation).collect(),
+                ..Expected::default()
+            },
             ..Case::default()
         })
     })

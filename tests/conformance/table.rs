@@ -59,11 +59,12 @@ impl Score {
     /// A few lines for the terminal.
     pub fn summary(&self) -> String {
         let Counts { identical, by_shape, different } = self.total(None);
-        let mut text =
-            format!("conformance: {identical} identical, {by_shape} by shape, {different} not reproduced\n");
+        let mut text = format!("conformance: {identical} identical, {by_shape} by shape, {different} not reproduced\n");
         for tool in self.tools() {
             let Counts { identical, by_shape, different } = self.total(Some(tool));
-            text.push_str(&format!("  {tool}: {identical} identical, {by_shape} by shape, {different} not reproduced\n"));
+            text.push_str(&format!(
+                "  {tool}: {identical} identical, {by_shape} by shape, {different} not reproduced\n"
+            ));
         }
         for (name, reason) in &self.missed {
             text.push_str(&format!("  not reproduced: {name}: {reason}\n"));
@@ -81,7 +82,7 @@ impl Score {
              stderr and exit code are compared.\n\n\
              *Identical*: every byte. *By shape*: 24.x prints PCI addresses and UUIDs from uninitialised memory when render \
              nodes cannot be opened; their values change from run to run and are compared by shape, all else byte for \
-             byte. *Not reproduced*: listed below, with the reason.\n\n\
+             byte; of the errno map only exit code and status were recorded. *Not reproduced*: listed below, with the reason.\n\n\
              Of {} calls, {identical} are identical, {by_shape} by shape, {different} not reproduced.\n\n\
              | tool | command | identical | by shape | not reproduced |\n|---|---|---:|---:|---:|\n",
             identical + by_shape + different

@@ -76,7 +76,9 @@ impl Complaint {
     fn sentence(&self, generation: Generation, command: &str) -> String {
         // 25.x still says it as 24.x: capture of 25.4.2 in a VM.
         let old = generation <= Generation::V25;
-        let see = |what: &str| if old { "Run '--help' for more info.".into() } else { format!("Run 'amd-smi {what}-h' for more info.") };
+        let see = |what: &str| {
+            if old { "Run '--help' for more info.".into() } else { format!("Run 'amd-smi {what}-h' for more info.") }
+        };
         let here = see(&format!("{command} "));
         match self {
             Self::Command(name) => format!("Command '{name}' is invalid. {}", see("")),
@@ -92,7 +94,9 @@ impl Complaint {
             Self::NotSupported(name) => {
                 format!("Command '{name}' is not supported on the system. Run '--help' for more info.")
             }
-            Self::Required(line) => format!("Command '{line}' requires a target argument. {}", see(&format!("{line} "))),
+            Self::Required(line) => {
+                format!("Command '{line}' requires a target argument. {}", see(&format!("{line} ")))
+            }
             Self::Subcommand(name) => format!(
                 "AMD-SMI Command '{name}' is invalid. Must receive valid AMD-SMI Command first. \
                  Run 'amd-smi -h' for more info."

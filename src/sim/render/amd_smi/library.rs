@@ -113,7 +113,14 @@ impl Library<'_> {
     }
 
     fn seen<'v>(&self, view: &'v View, device: usize) -> Option<Seen<'v>> {
-        let ctx = Context { view, tool: self.tool, format: Format::Human, targets: &[], root: self.root, bugs: Bugs::default() };
+        let ctx = Context {
+            view,
+            tool: self.tool,
+            format: Format::Human,
+            targets: &[],
+            root: self.root,
+            bugs: Bugs::default(),
+        };
         device::all(&ctx).into_iter().nth(device)
     }
 }

@@ -42,9 +42,8 @@ fn csv(records: &[Record]) -> String {
         std::iter::once(first).chain(rest).collect::<Vec<_>>().join(",") + "\r\n"
     };
     let header = |record: &Record| row("gpu".into(), &mut record.fields.iter().map(|(key, _)| (*key).to_owned()));
-    let cells = |record: &Record| {
-        row(record.gpu.to_string(), &mut record.fields.iter().map(|(_, sentence)| quoted(sentence)))
-    };
+    let cells =
+        |record: &Record| row(record.gpu.to_string(), &mut record.fields.iter().map(|(_, sentence)| quoted(sentence)));
     let mut text = records.first().map(header).unwrap_or_default();
     text.extend(records.iter().map(cells));
     text + "\n"

@@ -75,8 +75,9 @@ pub fn refuse(view: &View, tool: ToolVersion) -> Option<Response> {
         if driver {
             response.complain("Exception caught: rsmi_init.\n");
         }
-        response
-            .complain("ERROR:root:Drivers not loaded (amdgpu, amd_hsmp, ionic, bnxt_en drivers not found in modules)\n");
+        response.complain(
+            "ERROR:root:Drivers not loaded (amdgpu, amd_hsmp, ionic, bnxt_en drivers not found in modules)\n",
+        );
         return Some(response);
     } else if driver {
         response.complain("Exception caught: rsmi_init.\n");

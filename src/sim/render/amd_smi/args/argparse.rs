@@ -28,7 +28,10 @@ pub enum Error<Stop> {
 }
 
 /// Parses the arguments after the command's name. Returns those that nothing took, in order.
+/// From `--` on they are dropped: in a subcommand without positionals argparse neither takes nor reports them.
 pub fn parse<R: Rules>(command: &Command, args: &[String], rules: &mut R) -> Result<Vec<String>, Error<R::Stop>> {
+    let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+    let args = args.get(..end).unwrap_or_default();
     Parser { command, args, rules, seen: Vec::new(), extras: Vec::new() }.run()
 }
 
@@ -52,9 +55,7 @@ enum Shape<'a> {
 impl<'a, R: Rules> Parser<'a, R> {
     fn run(mut self) -> Result<Vec<String>, Error<R::Stop>> {
         let args = self.args;
-        let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
-        let shapes: Vec<Shape<'a>> =
-            args.iter().enumerate().map(|(at, arg)| if at < end { self.shape(arg) } else { Shape::Word }).collect();
+        let shapes: Vec<Shape<'a>> = args.iter().map(|arg| self.shape(arg)).collect();
         let mut at = 0;
         while at < args.len() {
             match &shapes[at] {
@@ -80,7 +81,9 @@ impl<'a, R: Rules> Parser<'a, R> {
 
     fn find(&self, flag: &str) -> Option<(usize, &'static str)> {
         let options = self.command.options.iter().enumerate();
-        options.flat_map(|(at, option)| option.flags.iter().map(move |&each| (at, each))).find(|(_, each)| *each == flag)
+        options
+            .flat_map(|(at, option)| option.flags.iter().map(move |&each| (at, each)))
+            .find(|(_, each)| *each == flag)
     }
 
     fn shape(&self, arg: &'a str) -> Shape<'a> {

@@ -26,8 +26,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Starts with nothing given.
     pub const fn new(scene: &'a Scene<'a>, command: &'static str) -> Self {
-        let call =
-            Call { command, format: Format::Human, targets: None, options: Vec::new(), line: String::new() };
+        let call = Call { command, format: Format::Human, targets: None, options: Vec::new(), line: String::new() };
         Self { scene, call }
     }
 
@@ -48,7 +47,11 @@ impl<'a> Reader<'a> {
         // Python 3.14.10, which runs 27.1.0 in Debian, quotes the choices again; 3.13.5 and 3.14.4 do not.
         let quote = |choice: &&str| {
             let number = choice.bytes().all(|byte| byte.is_ascii_digit());
-            if self.scene.generation == Generation::V27 && !number { format!("'{choice}'") } else { (*choice).to_owned() }
+            if self.scene.generation == Generation::V27 && !number {
+                format!("'{choice}'")
+            } else {
+                (*choice).to_owned()
+            }
         };
         let choices: Vec<String> = choices.iter().map(quote).collect();
         let choices = choices.join(", ");
@@ -113,12 +116,8 @@ impl Rules for Reader<'_> {
                 }
                 Generation::V26 | Generation::V27 => self.accelerator(value),
             },
-            "--memory-partition" => {
-                self.choice(option, value.to_uppercase(), &["NPS1", "NPS2", "NPS4", "NPS8"])
-            }
-            "--compute-partition-mem-alloc-mode" => {
-                self.choice(option, value.to_uppercase(), &["CAPPING", "ALL"])
-            }
+            "--memory-partition" => self.choice(option, value.to_uppercase(), &["NPS1", "NPS2", "NPS4", "NPS8"]),
+            "--compute-partition-mem-alloc-mode" => self.choice(option, value.to_uppercase(), &["CAPPING", "ALL"]),
             "--process-isolation" | "--ptl-status" => {
                 let value = self.number(option, value, 0)?;
                 self.choice(option, value, &["0", "1"])
