@@ -1,21 +1,14 @@
 //! The command line.
 
+mod amd_smi;
+pub mod list;
+pub mod schema;
+pub mod selection;
+pub mod shim;
+
 use std::process::ExitCode;
 
-/// A call by the name `amd-smi`.
-pub struct AmdSmiCall;
-
-impl AmdSmiCall {
-    /// Answers it.
-    pub fn answer(self) -> ExitCode {
-        todo!()
-    }
-}
-
-/// Whether this process was started as `amd-smi`.
-pub fn called_as_amd_smi() -> Option<AmdSmiCall> {
-    None
-}
+pub use amd_smi::{AmdSmiCall, called_as_amd_smi};
 
 /// Everything else.
 pub fn main() -> ExitCode {

@@ -2,11 +2,14 @@
 //! shape as the real machine, so that one code path leads from reading to verdict.
 
 mod error;
+mod excerpt;
 mod file;
 mod open;
+mod pseudonym;
 mod real;
 pub mod record;
 pub mod recorded;
+pub mod simulated;
 
 pub use error::HostError;
 pub use file::{HOST_FILE, HOST_SCHEMA, HostFile, HostKind};

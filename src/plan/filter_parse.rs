@@ -273,7 +273,8 @@ fn name_pattern(argument: &str) -> Result<Name, String> {
         let regex = RegexBuilder::new(body).size_limit(REGEX_LIMIT).dfa_size_limit(REGEX_LIMIT).build();
         return regex.map(Name::Regex).map_err(|error| {
             let lines = error.to_string();
-            format!("not a regular expression: {}", lines.lines().last().unwrap_or_default())
+            let last = lines.lines().last().unwrap_or_default();
+            format!("not a regular expression: {}", last.trim_start_matches("error: "))
         });
     }
     if argument.contains(['*', '?', '[', '{']) {

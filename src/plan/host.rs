@@ -7,6 +7,7 @@ use crate::sim::Platform;
 
 /// What the cases run on.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a run has one of it")]
 pub enum Target {
     /// Every case on the machine that its scenario simulates.
     Simulated,

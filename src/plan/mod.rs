@@ -10,3 +10,6 @@ pub use build::{Excluded, Plan, Reason, Selection};
 pub use filter::{Filter, FilterError};
 pub use host::{HostDescription, Target};
 pub use shard::{Shard, ShardError};
+
+#[cfg(test)]
+mod tests;

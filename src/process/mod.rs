@@ -9,3 +9,6 @@ mod supervise;
 pub use cancel::Cancel;
 pub use spec::{Limits, Outcome, Spec};
 pub use supervise::run;
+
+#[cfg(test)]
+mod tests;

@@ -106,7 +106,7 @@ impl<'a> Supervisor<'a> {
         let ended = loop {
             let woken = self.wait(&mut buffer);
             if woken.ended {
-                break self.reap(child, &mut buffer);
+                break self.reap(child, woken.over_cap, &mut buffer);
             }
             if woken.over_cap {
                 self.stop(Ended::TimedOut { limit: Limit::Output });
@@ -193,9 +193,9 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Kills what is left of the group, reads what is left in the pipes, and takes the exit status.
-    fn reap(&mut self, child: &mut dyn ChildWrapper, buffer: &mut [u8]) -> Ended {
+    fn reap(&mut self, child: &mut dyn ChildWrapper, over_cap: bool, buffer: &mut [u8]) -> Ended {
         self.signal(Sent::KILL);
-        let over_cap = self.drain(buffer);
+        let over_cap = over_cap || self.drain(buffer);
         let status = child.try_wait();
         match std::mem::replace(&mut self.stage, Stage::Running) {
             Stage::Terminating(why) | Stage::Killed(why) => why,

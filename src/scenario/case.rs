@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::domain::{CheckSpec, ComputeMode, Expect, MemoryMode, ToolVersion};
 use crate::facts::{self, Part};
-use crate::sim::{Caller, Fault, Machine, Platform};
+use crate::sim::{Caller, Fault, Machine, MachineError, Platform, machine_named};
 use crate::witness::amd_smi::{Format, Query, SetRequest};
 
 use super::{Level, Pattern, VersionReq};
@@ -120,6 +120,33 @@ pub struct Simulate {
     pub busy: bool,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+}
+
+impl Simulate {
+    /// The machine with everything that the scenario says about it.
+    ///
+    /// # Errors
+    /// No such machine can be; a case that was read from a file has one that can.
+    pub fn resolve(&self) -> Result<Machine, MachineError> {
+        let base = match &self.machine {
+            MachineRef::Named(name) => machine_named(name)?,
+            MachineRef::File { machine, .. } => Machine::clone(machine),
+        };
+        let faults = base.faults.iter().chain(&self.faults).cloned().collect();
+        let machine = Machine {
+            gpus: self.gpus.unwrap_or(base.gpus),
+            platform: self.platform.unwrap_or(base.platform),
+            compute: self.compute.unwrap_or(base.compute),
+            memory: self.memory.unwrap_or(base.memory),
+            amd_smi: self.amd_smi,
+            caller: self.caller,
+            busy: self.busy || base.busy,
+            faults,
+            ..base
+        };
+        machine.check()?;
+        Ok(machine)
+    }
 }
 
 /// Which simulated machine.

@@ -53,9 +53,18 @@ impl Kernel {
         self.active_faults().any(|fault| *fault == Fault::Named(wanted))
     }
 
-    /// Counts one call of the tool: `after=` faults wait for a number of them.
-    pub const fn count_call(&mut self) {
+    /// Whether any fault waits for a number of calls, so that calls have to be counted.
+    pub fn counts_calls(&self) -> bool {
+        self.machine.faults.iter().any(|fault| matches!(fault, Fault::After { .. }))
+    }
+
+    /// Counts one call of the tool. It is a change when a fault comes into force with it.
+    pub fn count_call(&mut self) {
+        let before = self.active_faults().count();
         self.state.calls = self.state.calls.saturating_add(1);
+        if self.active_faults().count() != before {
+            self.changed();
+        }
     }
 
     /// What the kernel shows now.
@@ -64,13 +73,10 @@ impl Kernel {
     }
 
     /// `write(current_compute_partition)` of one physical GPU. Takes effect at once, or answers an errno:
-    /// EBUSY while a client holds the GPU, EINVAL for a mode that is not legal now, EPERM in reset or in a virtual
+    /// EBUSY while a client holds the GPU, EINVAL for a mode that is not legal now, EPERM in reset, EACCES in a virtual
     /// function, ENOENT where the file does not exist. Source: facts/partitions.md sections 5 and 6.
     pub fn write_compute(&mut self, gpu: usize, mode: ComputeMode) -> Result<(), Errno> {
-        let planted = self.active_faults().find_map(|fault| match fault {
-            Fault::WriteCompute(errno) => Some(*errno),
-            other => denied_in_reset(other),
-        });
+        let planted = |fault: &Fault| if let Fault::WriteCompute(errno) = fault { Some(*errno) } else { None };
         self.writable(gpu, planted)?;
         if self.held(gpu) {
             return Err(Errno::EBUSY);
@@ -94,10 +100,7 @@ impl Kernel {
     /// EINVAL where firmware does not offer the mode, EOPNOTSUPP on an APU; else as [`Kernel::write_compute`], but a
     /// client does not matter: it is the reload that needs the GPU to be free.
     pub fn write_memory(&mut self, gpu: usize, mode: MemoryMode) -> Result<(), Errno> {
-        let planted = self.active_faults().find_map(|fault| match fault {
-            Fault::WriteMemory(errno) => Some(*errno),
-            other => denied_in_reset(other),
-        });
+        let planted = |fault: &Fault| if let Fault::WriteMemory(errno) = fault { Some(*errno) } else { None };
         self.writable(gpu, planted)?;
         if self.model.apu {
             return Err(Errno::EOPNOTSUPP);
@@ -166,16 +169,18 @@ impl Kernel {
         self.state.clients.get(gpu).is_some_and(|&clients| clients > 0)
     }
 
-    fn writable(&self, gpu: usize, planted: Option<Errno>) -> Result<(), Errno> {
+    /// Whether the file is there and takes a write; `planted` is what a fault makes it answer.
+    fn writable(&self, gpu: usize, planted: impl Fn(&Fault) -> Option<Errno>) -> Result<(), Errno> {
         if !self.model.partitionable || gpu >= self.state.compute.len() {
             return Err(Errno::ENOENT);
         }
-        if let Some(errno) = planted {
+        let in_reset = |fault: &Fault| (*fault == Fault::Named(Named::InReset)).then_some(Errno::EPERM);
+        if let Some(errno) = self.active_faults().find_map(|fault| planted(fault).or_else(|| in_reset(fault))) {
             return Err(errno);
         }
         if self.machine.platform == Platform::VirtualFunction {
-            // The file's mode is 0444 and the driver has no `switch_partition_mode`: root is refused too.
-            return Err(Errno::EPERM);
+            // The file is 0444, and sysfs checks that of root too (KERNFS_ROOT_EXTRA_OPEN_PERM_CHECK).
+            return Err(Errno::EACCES);
         }
         Ok(())
     }
@@ -185,6 +190,5 @@ impl Kernel {
     }
 }
 
-fn denied_in_reset(fault: &Fault) -> Option<Errno> {
-    (*fault == Fault::Named(Named::InReset)).then_some(Errno::EPERM)
-}
+#[cfg(test)]
+mod tests;

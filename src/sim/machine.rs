@@ -159,7 +159,10 @@ impl Machine {
         if super::reference::describes(model) {
             return Ok(());
         }
-        Err(invalid("quirks.reference-tree", format!("the reference tree knows MI300X and RX 5700 XT, not {}", model.id)))
+        Err(invalid(
+            "quirks.reference-tree",
+            format!("the reference tree knows MI300X and RX 5700 XT, not {}", model.id),
+        ))
     }
 
     fn check_modes(&self, model: &Model) -> Result<(), MachineError> {
@@ -174,7 +177,10 @@ impl Machine {
         let known = model.compute_modes();
         if !known.contains(&self.compute) {
             let (compute, known) = (self.compute, modes::list(known));
-            return Err(invalid("compute", format!("{} with {} XCCs has {known}, not {compute}", model.id, model.xccs)));
+            return Err(invalid(
+                "compute",
+                format!("{} with {} XCCs has {known}, not {compute}", model.id, model.xccs),
+            ));
         }
         if !model.memory_modes.contains(&self.memory) {
             let (memory, known) = (self.memory, modes::list(&model.memory_modes));
@@ -220,14 +226,18 @@ mod tests {
 
     #[test]
     fn a_machine_file_reads_back_in_full() {
-        let machine = Machine::parse("name = 'x'\npart = 'mi300x'\nfaults = ['compute=EBUSY', 'after=2:hang']").unwrap();
+        let machine =
+            Machine::parse("name = 'x'\npart = 'mi300x'\nfaults = ['compute=EBUSY', 'after=2:hang']").unwrap();
         assert_eq!(Machine::parse(&machine.to_toml().unwrap()), Ok(machine));
     }
 
     #[test]
     fn a_machine_that_cannot_be_is_refused_with_the_reason() {
         for (text, part) in [
-            ("part = 'mi300x'\ncompute = 'SPX'\nmemory = 'NPS4'", "SPX is not legal with NPS4 on MI300X; with NPS4: QPX, CPX"),
+            (
+                "part = 'mi300x'\ncompute = 'SPX'\nmemory = 'NPS4'",
+                "SPX is not legal with NPS4 on MI300X; with NPS4: QPX, CPX",
+            ),
             ("part = 'mi300x'\ncompute = 'TPX'", "8 XCCs has SPX, DPX, QPX, CPX"),
             ("part = 'mi355x'\ncompute = 'CPX'\nmemory = 'NPS4'", "offers NPS1, NPS2"),
             ("part = 'rx6600'\ncompute = 'CPX'", "no partitions"),

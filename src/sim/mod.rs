@@ -1,6 +1,7 @@
 //! The simulated machine: one description, two faces. [`Kernel`] holds what is true; [`View`] is what the kernel
 //! would show at this moment; `render::sysfs` writes that as a tree and `render::amd_smi` answers from it as the tool would.
 
+mod effects;
 mod errno;
 pub mod fault;
 mod kernel;
@@ -15,10 +16,12 @@ mod show_faults;
 mod state;
 mod view;
 
+pub use effects::{Effects, Finish};
 pub use errno::Errno;
 pub use fault::{Fault, FaultError};
 pub use kernel::Kernel;
 pub use machine::{Caller, MAX_GPUS, Machine, MachineError, Model, Platform, Quirks};
+pub use preset::{named as machine_named, names as machine_names};
 pub use state::State;
 pub use view::{
     Device, DriverState, FileAnswer, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource, ResourceKind, View,

@@ -4,8 +4,8 @@ use crate::domain::{Bdf, Bytes, ComputeMode};
 use crate::facts::split_memory;
 
 use super::{
-    Device, DriverState, Errno, Gpu, GpuMetrics, Kernel, KfdNode, Machine, Model, PartitionFiles, Platform, View, modes,
-    reference, resources, show_faults,
+    Device, DriverState, Errno, Gpu, GpuMetrics, Kernel, KfdNode, Machine, Model, PartitionFiles, Platform, View,
+    modes, reference, resources, show_faults,
 };
 
 /// Memory that one client of the simulation holds: what the report of ROCm/amdsmi#175 allocated.

@@ -44,7 +44,11 @@ pub fn spellings() -> Vec<Spelling> {
     let with_parameter = [
         ("compute=EBUSY", "Writing current_compute_partition answers this errno.", "fixtures errno-map-set-C.txt"),
         ("memory=EINVAL", "Writing current_memory_partition answers this errno.", "facts/amd-smi.md 3.3"),
-        ("read_current_compute_partition=EIO", "Reading this partition file answers this errno.", "facts/amd-smi.md 3.3"),
+        (
+            "read_current_compute_partition=EIO",
+            "Reading this partition file answers this errno.",
+            "facts/amd-smi.md 3.3",
+        ),
         ("missing_device=3", "The kernel dropped this logical device, counted from 0.", "ROCm#4759, ROCm/amdsmi#99"),
         ("wrong_memory=1024MiB", "Every KFD node reports this size.", "made up: a wrong reservation"),
         ("delay=500ms", "The tool waits before it answers.", "made up: a slow driver"),
@@ -56,9 +60,11 @@ pub fn spellings() -> Vec<Spelling> {
     ];
     let with_parameter =
         with_parameter.map(|(example, what, source)| Spelling { example: example.to_owned(), what, source });
-    let named = Named::ALL
-        .iter()
-        .map(|named| Spelling { example: named.name().to_owned(), what: named.what(), source: named.source() });
+    let named = Named::ALL.iter().map(|named| Spelling {
+        example: named.name().to_owned(),
+        what: named.what(),
+        source: named.source(),
+    });
     with_parameter.into_iter().chain(named).collect()
 }
 
@@ -190,8 +196,10 @@ fn size_help() -> String {
 fn size(text: &str) -> Option<u64> {
     let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("kB", 1000), ("MB", 1_000_000)];
     let units = units.into_iter().chain([("GB", 1_000_000_000)]);
-    let (number, unit) =
-        units.into_iter().find_map(|(name, unit)| text.strip_suffix(name).map(|number| (number, unit))).unwrap_or((text, 1));
+    let (number, unit) = units
+        .into_iter()
+        .find_map(|(name, unit)| text.strip_suffix(name).map(|number| (number, unit)))
+        .unwrap_or((text, 1));
     digits(number)?.checked_mul(unit)
 }
 

@@ -1,40 +1,21 @@
 //! A tolerant parser for what every known version prints. Nothing here judges: each field is a reading, never a guess.
+//!
+//! `json`, `csv` and `human` take the output apart into records, all of one shape (`output`); the functions below read
+//! their fields. `failure` says whether the tool told of a failure.
 
-use crate::witness::Call;
+mod csv;
+mod device;
+mod failure;
+mod human;
+mod json;
+mod leaf;
+mod output;
+mod partition;
+mod set;
+mod table;
+mod version;
 
-use super::{Answer, Format, ListRow, PartitionReport, SetRequest, SetRow, StaticPartitionRow, VersionReport, VramRow};
-
-/// `version`.
-pub fn version(_call: &Call, _format: Format) -> Answer<VersionReport> {
-    todo!()
-}
-
-/// `list`.
-pub fn list(_call: &Call, _format: Format) -> Answer<Vec<ListRow>> {
-    todo!()
-}
-
-/// `static --partition`.
-pub fn static_partition(_call: &Call, _format: Format) -> Answer<Vec<StaticPartitionRow>> {
-    todo!()
-}
-
-/// `partition`.
-pub fn partition(_call: &Call, _format: Format) -> Answer<PartitionReport> {
-    todo!()
-}
-
-/// `static --vram`.
-pub fn vram(_call: &Call, _format: Format) -> Answer<Vec<VramRow>> {
-    todo!()
-}
-
-/// `metric -m`.
-pub fn memory_use(_call: &Call, _format: Format) -> Answer<Vec<VramRow>> {
-    todo!()
-}
-
-/// `set`.
-pub fn set_rows(_call: &Call, _format: Format, _request: &SetRequest) -> Answer<Vec<SetRow>> {
-    todo!()
-}
+pub use device::{list, memory_use, static_partition, vram};
+pub use partition::partition;
+pub use set::set_rows;
+pub use version::version;

@@ -1,0 +1,49 @@
+//! `validate schema NAME`: the JSON Schema of a file format.
+
+use clap::{Args, ValueEnum};
+use schemars::Schema;
+
+/// `validate schema`.
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// Which format
+    #[arg(value_enum)]
+    pub name: SchemaName,
+}
+
+/// A format that has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaName {
+    /// Scenario files
+    Scenario,
+    /// run.json
+    Run,
+    /// Machine files
+    Machine,
+}
+
+/// Who knows the schema of a format.
+#[derive(Debug, Clone, Copy)]
+pub struct Registry {
+    /// Of scenario files.
+    pub scenario: fn() -> Schema,
+    /// Of `run.json`.
+    pub run: fn() -> Schema,
+    /// Of machine files.
+    pub machine: fn() -> Schema,
+}
+
+impl SchemaArgs {
+    /// The schema as indented JSON, with a newline at its end.
+    ///
+    /// # Errors
+    /// The schema cannot be written as JSON: our bug.
+    pub fn render(&self, registry: &Registry) -> Result<String, serde_json::Error> {
+        let schema = match self.name {
+            SchemaName::Scenario => registry.scenario,
+            SchemaName::Run => registry.run,
+            SchemaName::Machine => registry.machine,
+        };
+        serde_json::to_string_pretty(&schema()).map(|text| text + "\n")
+    }
+}

@@ -1,0 +1,62 @@
+//! Making a simulated host.
+#![expect(clippy::disallowed_methods, reason = "host owns the files of a host folder")]
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+
+use crate::host::{HOST_FILE, HostError, HostFile, HostKind};
+use crate::sim::render::sysfs::kmsg;
+use crate::sim::{Kernel, Machine};
+use crate::witness::tree::Tree;
+
+use super::store::state_text;
+use super::tree::{TREES, put, replace, unwritable};
+use super::{GENERATION_FILE, KMSG_FILE, LOCK_FILE, MACHINE_FILE, STATE_FILE, Sharing, lock};
+
+/// Writes a simulated host into `dir`, which is made when it is not there. A simulated host that stands there already
+/// starts anew as this machine.
+///
+/// # Errors
+/// The machine cannot be, the folder holds something else than a simulated host, or it cannot be written.
+pub fn create(dir: &Path, machine: &Machine) -> Result<(), HostError> {
+    let malformed = |error| HostError::malformed(MACHINE_FILE, error);
+    let kernel = Kernel::new(machine.clone()).map_err(malformed)?;
+    let described = machine.to_toml().map_err(malformed)?;
+    fs::create_dir_all(dir).map_err(|error| unwritable(dir, error))?;
+    refuse_foreign(dir)?;
+    let path = dir.join(LOCK_FILE);
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|error| unwritable(&path, error))?;
+    let _lock = lock(dir, Sharing::Alone)?;
+    put(dir, MACHINE_FILE, described.as_bytes())?;
+    put(dir, STATE_FILE, &state_text(kernel.state())?)?;
+    for name in TREES {
+        replace(dir, name, &kernel)?;
+    }
+    put(dir, GENERATION_FILE, format!("{}\n", kernel.state().generation).as_bytes())?;
+    put(dir, KMSG_FILE, kmsg(&kernel.view()).as_bytes())?;
+    // Last: a folder is a host only when all of it is there.
+    let origin = format!("simulated {} ({} GPUs)", machine.name, machine.gpus);
+    put(dir, HOST_FILE, HostFile::new(HostKind::Simulated, origin, Some(machine.amd_smi)).to_toml()?.as_bytes())
+}
+
+/// An empty folder is welcome, and so is a simulated host; anything else may be somebody's work.
+fn refuse_foreign(dir: &Path) -> Result<(), HostError> {
+    let tree = Tree::open(dir)?;
+    let names = tree.names("")?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let refused = |why: &str| Err(HostError::Refused(format!("{}: {why}; give an empty folder", dir.display())));
+    if !names.iter().any(|name| name == HOST_FILE) {
+        return refused("holds files and is not a host");
+    }
+    match HostFile::read(&tree)?.kind {
+        HostKind::Simulated => Ok(()),
+        HostKind::Recorded => refused("holds a recording"),
+    }
+}

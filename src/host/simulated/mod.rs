@@ -1,0 +1,32 @@
+//! A simulated host: a folder that holds a machine, its state, and the trees that its kernel would show.
+//!
+//! `HOST/lock` guards the rest. A query takes it shared for as long as it reads the state; a change takes it alone, and
+//! puts new files in place by renaming them. Nothing waits, asks or hangs while it holds the lock.
+
+mod answer;
+mod create;
+mod lock;
+mod program;
+mod store;
+mod tree;
+
+pub use answer::{Answered, Call, answer};
+pub use create::create;
+pub use lock::{Lock, Sharing, lock};
+pub use program::install_program;
+pub use store::{hold, load, reload, update};
+
+/// The machine, as it was described.
+const MACHINE_FILE: &str = "machine.toml";
+
+/// What changes between calls.
+const STATE_FILE: &str = "state.json";
+
+/// Number of the state that the tree on disk shows.
+const GENERATION_FILE: &str = "generation";
+
+/// What is locked. Never replaced, unlike the files that it guards.
+const LOCK_FILE: &str = "lock";
+
+/// Kernel log.
+const KMSG_FILE: &str = "kmsg";

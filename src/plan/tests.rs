@@ -1,0 +1,214 @@
+//! Plans over small scenarios, as data.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use crate::domain::{ComputeMode, MemoryMode, Provenance, Reading, ToolVersion};
+use crate::scenario::{Case, Level, Origin, read};
+use crate::sim::Platform;
+
+use super::{Filter, HostDescription, Plan, Reason, Selection, Shard, Target};
+
+/// Cases of one scenario with this header, machine and further tables.
+fn cases(id: &str, header: &str, simulate: &str, rest: &str) -> Vec<Case> {
+    let text = format!(
+        "title = \"t\"\nwhy = \"w\"\nsource = \"s\"\n{header}\n[simulate]\namd-smi = [\"26.2.1\", \"27.1.0\"]\n{simulate}\n{rest}\n[[check]]\nid = \"devices.count\"\n"
+    );
+    let origin = Origin::Embedded(format!("{id}.toml"));
+    let none = |_: &str| -> Result<Arc<crate::sim::Machine>, String> { Err("none".to_owned()) };
+    read(&text, id, &origin, &none).unwrap_or_else(|problems| panic!("{}", problems[0]))
+}
+
+fn all() -> Vec<Case> {
+    [
+        cases("memory/mi300x", "tags = [\"memory\"]", "machine = \"mi300x\"", "[applies]\npart = \"MI3*\""),
+        cases("rdna/navi21", "tags = [\"memory\", \"rdna\"]", "machine = \"rx6900xt\"", "[applies]\ngfx = \"gfx103x\""),
+        cases("faults/busy", "tags = [\"faults\"]", "machine = \"mi300x\"\nfaults = [\"compute=EBUSY\"]", "[applies]"),
+        cases(
+            "set/cpx",
+            "level = \"reconfigure\"",
+            "machine = \"mi300x\"",
+            "[applies]\n[[step]]\nset = { compute = \"CPX\" }",
+        ),
+        cases("held/one", "", "machine = \"mi300x\"", "[applies]\n[[step]]\nhold = true"),
+        cases("alone/one", "", "machine = \"mi300x\"", ""),
+    ]
+    .concat()
+}
+
+fn given(provenance: Provenance, change: impl FnOnce(&mut HostDescription)) -> Target {
+    let mut host = HostDescription {
+        part: Reading::Value("MI300X".to_owned()),
+        gfx: Reading::Value("gfx942".to_owned()),
+        compute: Reading::Value(ComputeMode::Spx),
+        memory: Reading::Value(MemoryMode::Nps1),
+        tool: Reading::Value(ToolVersion::new(26, 2, 1)),
+        platform: Reading::Value(Platform::BareMetal),
+    };
+    change(&mut host);
+    Target::Given { provenance, host }
+}
+
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.cases.iter().map(|case| case.id.as_str()).collect()
+}
+
+#[test]
+fn filters_choose_what_they_say() {
+    for (filter, expected) in [
+        ("all()", 12),
+        ("none()", 0),
+        ("tag(memory)", 4),
+        ("tag(mem*)", 4),
+        ("tag(mem)", 0),
+        ("tag(memory) and part(MI300X)", 2),
+        ("tag(memory) & !part(mi300x)", 2),
+        ("part(rx6900xt)", 2),
+        ("part(RX 6900 XT)", 2),
+        ("gfx(gfx103x)", 2),
+        ("machine(mi*)", 10),
+        ("id(faults)", 2),
+        ("id(faults/*)", 2),
+        ("not id(/^(faults|held)\\//)", 8),
+        ("id(/\\/one(::|$)/)", 4),
+        ("version(>=27)", 6),
+        ("version(26.x) and tag(rdna)", 1),
+        ("level(reconfigure)", 2),
+        ("check(devices.*)", 12),
+        ("tag(rdna) or tag(faults) and version(26.x)", 3),
+        ("(tag(rdna) || tag(faults)) && version(26.x)", 2),
+        ("not not all()", 12),
+        ("  tag( memory )  ", 4),
+    ] {
+        let filter = Filter::parse(filter).map_err(|error| panic!("{error}")).unwrap();
+        let selection = Selection { filter: Some(filter.clone()), ..Selection::default() };
+        assert_eq!(Plan::build(all(), &selection, &Target::Simulated).cases.len(), expected, "{filter:?}");
+    }
+}
+
+#[test]
+fn a_filter_that_cannot_be_read_is_shown_with_its_place() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../snapshots/filter-errors");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for (name, filter) in [
+        ("empty", ""),
+        ("unknown-predicate", "tag(memory) and prat(MI300X)"),
+        ("word", "tag(memory) and mi300x"),
+        ("predicate-without-parenthesis", "tag and all()"),
+        ("no-operator", "tag(a) tag(b)"),
+        ("operator-at-end", "tag(a) and"),
+        ("operator-at-start", "or tag(a)"),
+        ("call-not-closed", "tag(memory"),
+        ("group-not-closed", "(tag(a) or tag(b)"),
+        ("nothing-to-close", "tag(a))"),
+        ("bad-regex", "id(/a(/)"),
+        ("bad-glob", "part(MI[)"),
+        ("bad-version", "version(>=x)"),
+        ("bad-level", "level(some)"),
+        ("argument-of-all", "all(x)"),
+        ("no-argument", "tag()"),
+        ("character", "tag(a) + tag(b)"),
+        ("too-deep", &"!".repeat(100)),
+    ] {
+        let error = Filter::parse(filter).err().unwrap_or_else(|| panic!("{filter} was read"));
+        settings.bind(|| insta::assert_snapshot!(name, error.to_string()));
+    }
+    assert!(Filter::parse(&" ".repeat(5000)).is_err());
+}
+
+#[test]
+fn every_reason_not_to_run_is_told() {
+    let hardware = given(Provenance::Hardware, |_| {});
+    let plan = Plan::build(all(), &Selection::default(), &hardware);
+    assert_eq!(ids(&plan), ["memory/mi300x::amd-smi=26.2.1"]);
+    let reasons: Vec<String> =
+        plan.not_selected.iter().map(|each| format!("{}: {}", each.case.id, each.reason)).collect();
+    insta::assert_snapshot!(reasons.join("\n"), @r"
+    memory/mi300x::amd-smi=27.1.0: on this host the same as memory/mi300x::amd-smi=26.2.1
+    rdna/navi21::amd-smi=26.2.1: does not apply: it is for gfx gfx103x, and this host has gfx942
+    rdna/navi21::amd-smi=27.1.0: does not apply: it is for gfx gfx103x, and this host has gfx942
+    faults/busy::amd-smi=26.2.1: only a simulated machine can have what it plants: faults
+    faults/busy::amd-smi=27.1.0: only a simulated machine can have what it plants: faults
+    set/cpx::amd-smi=26.2.1: it needs --interaction reconfigure, and observe is allowed
+    set/cpx::amd-smi=27.1.0: it needs --interaction reconfigure, and observe is allowed
+    held/one::amd-smi=26.2.1: only a simulated machine can have what it plants: a client that holds the GPUs
+    held/one::amd-smi=27.1.0: only a simulated machine can have what it plants: a client that holds the GPUs
+    alone/one::amd-smi=26.2.1: does not apply: the scenario has no [applies], so it is for its simulated machine only
+    alone/one::amd-smi=27.1.0: does not apply: the scenario has no [applies], so it is for its simulated machine only
+    ");
+}
+
+#[test]
+fn what_could_not_be_read_is_not_evaluated_rather_than_not_selected() {
+    let target = given(Provenance::Hardware, |host| host.gfx = Reading::NotReported);
+    let plan = Plan::build(all(), &Selection::default(), &target);
+    let told: Vec<&str> = plan
+        .not_selected
+        .iter()
+        .filter(|each| each.reason.is_not_evaluated())
+        .map(|each| each.case.scenario.id.as_str())
+        .collect();
+    assert_eq!(told, ["rdna/navi21"; 2]);
+}
+
+#[test]
+fn levels_follow_the_host_unless_somebody_says() {
+    let runs_set = |target: &Target, level| {
+        let selection = Selection { level, ..Selection::default() };
+        Plan::build(all(), &selection, target).cases.iter().any(|case| case.scenario.id == "set/cpx")
+    };
+    for (target, expected) in [
+        (Target::Simulated, true),
+        (given(Provenance::Simulated, |_| {}), true),
+        (given(Provenance::Recorded, |_| {}), false),
+        (given(Provenance::Hardware, |_| {}), false),
+    ] {
+        assert_eq!(runs_set(&target, None), expected, "{target:?}");
+        assert!(runs_set(&target, Some(Level::Reconfigure)));
+        assert!(!runs_set(&target, Some(Level::Exercise)));
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_shards_of_a_selection_are_a_partition_of_it(count in 1_u32..9, hash: bool, seed in proptest::option::of(any::<u64>())) {
+        let filter = Filter::parse("not tag(faults)").ok();
+        let selection = |shard| Selection { filter: filter.clone(), shard, shuffle: seed, level: None };
+        let whole = Plan::build(all(), &selection(None), &Target::Simulated);
+        let mut together: Vec<String> = (1..=count)
+            .map(|index| if hash { Shard::Hash { index, count } } else { Shard::Slice { index, count } })
+            .flat_map(|shard| Plan::build(all(), &selection(Some(shard)), &Target::Simulated).cases)
+            .map(|case| case.id)
+            .collect();
+        let mut expected: Vec<String> = whole.cases.into_iter().map(|case| case.id).collect();
+        together.sort();
+        expected.sort();
+        prop_assert_eq!(together, expected);
+    }
+
+    #[test]
+    fn no_text_breaks_the_filter_reader(text in "[a-z()/&|! *\\[{>=.0-9\\\\é]{0,40}") {
+        if let Err(error) = Filter::parse(&text) {
+            prop_assert!(error.to_string().starts_with("error: "));
+        }
+    }
+}
+
+#[test]
+fn a_seed_gives_one_order_and_another_seed_another() {
+    let order = |seed| {
+        let selection = Selection { shuffle: Some(seed), ..Selection::default() };
+        Plan::build(all(), &selection, &Target::Simulated).cases.into_iter().map(|case| case.id).collect::<Vec<_>>()
+    };
+    assert_eq!(order(7), order(7));
+    assert_ne!(order(7), order(8));
+}
+
+#[test]
+fn a_reason_is_not_an_evaluation_unless_it_says_so() {
+    assert!(Reason::CannotTell(String::new()).is_not_evaluated());
+    assert!(!Reason::DoesNotApply(String::new()).is_not_evaluated());
+}

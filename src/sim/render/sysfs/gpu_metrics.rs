@@ -1,0 +1,84 @@
+//! The binary `gpu_metrics` table, version 1.6 (MI300 family), little-endian with C's natural alignment.
+//! Source: `struct gpu_metrics_v1_6` of the amdgpu driver. A field of all ones means "not available".
+
+use crate::sim::GpuMetrics;
+
+/// Bytes of the whole table.
+const SIZE: usize = 1664;
+
+/// Where the per-partition statistics begin, and bytes of each.
+const XCP: (usize, usize) = (312, 168);
+
+/// Partitions that the table has room for.
+const MAX_XCP: usize = 8;
+
+/// JPEG engines of one GPU in this table.
+const JPEGS: usize = 32;
+
+/// The table of a GPU with `xccs` XCCs that `sharing` logical devices share.
+pub(super) fn blob(metrics: &GpuMetrics, xccs: u32, sharing: usize) -> Vec<u8> {
+    let mut table = Table(vec![0xff; SIZE]);
+    table.u16(0, u16::try_from(SIZE).unwrap_or(u16::MAX));
+    table.put(2, &[1, 6]);
+    // Temperatures: hotspot, memory (HBM), voltage regulator; then power and activities.
+    for (index, value) in [metrics.hotspot, 37, 45, metrics.socket_power, metrics.gfx_activity, metrics.umc_activity]
+        .into_iter()
+        .enumerate()
+    {
+        table.u16(4 + 2 * index, value);
+    }
+    table.u64(16, 936_000_000_000);
+    table.u64(24, 123_456_789_000);
+    table.u32(32, 100_000);
+    for offset in (36..60).step_by(4) {
+        table.u32(offset, 0);
+    }
+    for (index, value) in [16, 320, 16, 32].into_iter().enumerate() {
+        table.u16(60 + 2 * index, value);
+    }
+    let xccs = xccs as usize;
+    for xcc in 0..xccs.min(8) {
+        table.u16(264 + 2 * xcc, 132);
+    }
+    for aid in 0..4 {
+        table.u16(280 + 2 * aid, 28);
+        table.u16(288 + 2 * aid, 29);
+        table.u16(296 + 2 * aid, 22);
+    }
+    table.u16(304, 900);
+    table.u16(306, metrics.num_partition.unwrap_or(u16::MAX));
+    let sharing = sharing.clamp(1, MAX_XCP);
+    for partition in 0..sharing {
+        let base = XCP.0 + XCP.1 * partition;
+        for xcc in 0..xccs / sharing {
+            table.u32(base + 4 * xcc, 0);
+        }
+        for engine in 0..JPEGS / sharing {
+            table.u16(base + 32 + 2 * engine, 0);
+        }
+        table.u16(base + 96, 0);
+    }
+    table.0
+}
+
+struct Table(Vec<u8>);
+
+impl Table {
+    fn put(&mut self, offset: usize, bytes: &[u8]) {
+        if let Some(slot) = self.0.get_mut(offset..offset + bytes.len()) {
+            slot.copy_from_slice(bytes);
+        }
+    }
+
+    fn u16(&mut self, offset: usize, value: u16) {
+        self.put(offset, &value.to_le_bytes());
+    }
+
+    fn u32(&mut self, offset: usize, value: u32) {
+        self.put(offset, &value.to_le_bytes());
+    }
+
+    fn u64(&mut self, offset: usize, value: u64) {
+        self.put(offset, &value.to_le_bytes());
+    }
+}

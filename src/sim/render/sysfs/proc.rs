@@ -1,0 +1,61 @@
+//! `/proc`, the CPU part of `/sys`, and the kernel log.
+
+use std::fmt::Write as _;
+
+use crate::sim::{DriverState, Machine, View};
+
+use super::Tree;
+
+/// CPUs that the simulated machine shows.
+const CPUS: u32 = 4;
+
+pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
+    for cpu in 0..CPUS {
+        let topology = format!("sys/devices/system/cpu/cpu{cpu}/topology");
+        tree.text(format!("{topology}/physical_package_id"), 0);
+        tree.text(format!("{topology}/core_id"), cpu);
+    }
+    for file in ["sys/devices/system/cpu/online", "sys/devices/system/cpu/possible"] {
+        tree.text(file, "0-3");
+    }
+    tree.text("sys/devices/system/node/node0/cpulist", "0-3");
+    tree.read_only("proc/cpuinfo", cpuinfo(view.hypervisor));
+    tree.read_only("proc/cmdline", format_args!("BOOT_IMAGE=/boot/vmlinuz-{} root=/dev/sda1 ro", view.kernel_release));
+    tree.read_only(
+        "proc/version",
+        format_args!("Linux version {} (simulated machine {})", view.kernel_release, machine.name),
+    );
+}
+
+/// The kernel log: one line for the driver and one for each GPU, as the driver writes them when it loads.
+pub fn kmsg(view: &View) -> String {
+    let mut log = format!("6,0,0,-;Linux version {}\n", view.kernel_release);
+    if view.driver == DriverState::NotLoaded {
+        return log;
+    }
+    log.push_str("6,1,4000000,-;[drm] amdgpu kernel modesetting enabled.\n");
+    for (index, gpu) in view.gpus.iter().enumerate() {
+        let number = index + 2;
+        let mib = gpu.vram_total.mib();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            log,
+            "6,{number},{},-;amdgpu {}: amdgpu: {mib}M of VRAM memory ready",
+            4_000_000 + number,
+            gpu.bdf
+        );
+    }
+    log
+}
+
+/// One block for each CPU. The tool takes a machine for a guest by the word `hypervisor`.
+fn cpuinfo(hypervisor: bool) -> String {
+    let guest = if hypervisor { " hypervisor" } else { "" };
+    let block = |cpu: u32| {
+        format!(
+            "processor\t: {cpu}\nvendor_id\t: AuthenticAMD\nmodel name\t: simulated CPU\nphysical id\t: 0\n\
+             core id\t\t: {cpu}\nflags\t\t: fpu sse2 avx2{guest}\n"
+        )
+    };
+    (0..CPUS).map(block).collect::<Vec<_>>().join("\n")
+}
