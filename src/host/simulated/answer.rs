@@ -67,9 +67,10 @@ pub fn answer(
 }
 
 fn once(kernel: &mut Kernel, call: Call<'_>, ask: &mut dyn FnMut(&[u8]) -> Option<String>) -> Answered {
-    let hangs = None;
+    let mut hangs = None;
     let tool = kernel.machine().amd_smi;
-    let mut session = Session { args: call.args, root: call.root, ask };
+    let mut hang = |shown: &[u8]| hangs = Some(shown.to_vec());
+    let mut session = Session { args: call.args, root: call.root, ask, hang: &mut hang };
     let response = amd_smi::answer(kernel, tool, &mut session);
     Answered { response, hangs }
 }

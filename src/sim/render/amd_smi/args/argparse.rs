@@ -2,6 +2,8 @@
 //!
 //! Knows options, not amd-smi: what a value must be is the caller's business ([`Rules`]).
 
+use std::cmp::Ordering;
+
 use super::interface::{Arity, Command, Opt};
 
 /// What the caller decides about values.
@@ -28,10 +30,7 @@ pub enum Error<Stop> {
 }
 
 /// Parses the arguments after the command's name. Returns those that nothing took, in order.
-/// From `--` on they are dropped: in a subcommand without positionals argparse neither takes nor reports them.
 pub fn parse<R: Rules>(command: &Command, args: &[String], rules: &mut R) -> Result<Vec<String>, Error<R::Stop>> {
-    let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
-    let args = args.get(..end).unwrap_or_default();
     Parser { command, args, rules, seen: Vec::new(), extras: Vec::new() }.run()
 }
 
@@ -48,6 +47,8 @@ struct Parser<'a, R: Rules> {
 enum Shape<'a> {
     /// A value, or something nobody takes.
     Word,
+    /// `--`: no options after it, and no value either.
+    End,
     /// Looks like an option; each option that it could mean, its spelling, and the value joined to it.
     Option(Vec<(usize, &'static str, Option<&'a str>)>),
 }
@@ -55,11 +56,17 @@ enum Shape<'a> {
 impl<'a, R: Rules> Parser<'a, R> {
     fn run(mut self) -> Result<Vec<String>, Error<R::Stop>> {
         let args = self.args;
-        let shapes: Vec<Shape<'a>> = args.iter().map(|arg| self.shape(arg)).collect();
+        let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+        let shape = |(at, arg): (usize, &'a String)| match at.cmp(&end) {
+            Ordering::Less => self.shape(arg),
+            Ordering::Equal => Shape::End,
+            Ordering::Greater => Shape::Word,
+        };
+        let shapes: Vec<Shape<'a>> = args.iter().enumerate().map(shape).collect();
         let mut at = 0;
         while at < args.len() {
             match &shapes[at] {
-                Shape::Word => {
+                Shape::Word | Shape::End => {
                     self.extras.push(args[at].clone());
                     at += 1;
                 }

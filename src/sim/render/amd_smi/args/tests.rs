@@ -50,6 +50,8 @@ fn a_line_that_is_refused_is_answered_as_each_generation_does() {
         (Generation::V26, "list --bogus", 1, "", "Run 'amd-smi list -h' for more info. Error code: -2"),
         (Generation::V26, "list --json --csv", 2, "", "argument --csv: not allowed with argument --json"),
         (Generation::V26, "set --p 1", 2, "", "ambiguous option: --p could match --perf-level, --profile"),
+        (Generation::V26, "list -g 0 -- 1", 1, "", "Parameter '-- 1' is invalid."),
+        (Generation::V26, "set -C -- CPX", 2, "", "-C/--compute-partition: expected one argument"),
         (Generation::V26, "LIST", 1, "", "(choose from default)"),
         (Generation::V27, "list -g 7", 3, "Can not find a device: GPU '7'", ""),
         (Generation::V27, "list -g x", 5, "Value 'x' is not of valid type", ""),
