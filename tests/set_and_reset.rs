@@ -1,5 +1,7 @@
 //! `set` and `reset` on machines that follow the facts: what is said, what changes, and what must not.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what is wrong")]
+
 use rocvet::domain::{ComputeMode, MemoryMode};
 use rocvet::sim::render::amd_smi::{Session, answer};
 use rocvet::sim::{Kernel, Platform, State, preset};

@@ -77,7 +77,12 @@ fn every_described_command_reads_and_its_usage_names_only_its_options() {
         for entry in interface::entries(text).filter(|entry| entry.presence != Presence::Known) {
             let command = interface::command(text, entry.name, true).expect(entry.name);
             let grouped: usize = command.groups.iter().map(|group| group.members.len()).sum();
-            assert_eq!(grouped + 1, command.options.len(), "{generation:?} {}: an option is missing in usage", entry.name);
+            assert_eq!(
+                grouped + 1,
+                command.options.len(),
+                "{generation:?} {}: an option is missing in usage",
+                entry.name
+            );
             assert!(command.options.first().is_some_and(|option| option.flags == ["-h", "--help"]), "{}", entry.name);
         }
     }
