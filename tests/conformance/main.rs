@@ -4,6 +4,8 @@
 //! and exit code are compared byte for byte. What may differ is said in two places only: `compare::shape` (values of
 //! uninitialised memory in 24.x) and `tests/conformance.toml` (exceptions, each with its reason).
 
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test may stop at what is wrong")]
+
 mod case;
 mod compare;
 mod exceptions;

@@ -82,7 +82,7 @@ impl Score {
              stderr and exit code are compared.\n\n\
              *Identical*: every byte. *By shape*: 24.x prints PCI addresses and UUIDs from uninitialised memory when render \
              nodes cannot be opened; their values change from run to run and are compared by shape, all else byte for \
-             byte. *Not reproduced*: listed below, with the reason.\n\n\
+             byte; of the errno map only exit code and status were recorded. *Not reproduced*: listed below, with the reason.\n\n\
              Of {} calls, {identical} are identical, {by_shape} by shape, {different} not reproduced.\n\n\
              | tool | command | identical | by shape | not reproduced |\n|---|---|---:|---:|---:|\n",
             identical + by_shape + different

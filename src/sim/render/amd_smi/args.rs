@@ -243,3 +243,7 @@ fn not_simulated(what: &str) -> Response {
     super::failure::not_simulated(&mut response, what);
     response
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

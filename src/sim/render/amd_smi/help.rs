@@ -78,7 +78,6 @@ pub fn overview(
     bare_metal: bool,
     banner: &str,
 ) -> String {
-    const COLUMN: usize = 22;
     let options: &[(&str, &str)] = &[
         ("-h, --help", "show this help message and exit"),
         ("--rocm-smi", "Display GPU information in ROCm-SMI compatible format"),
@@ -89,24 +88,14 @@ pub fn overview(
         Generation::V27 => ("[-h] [--rocm-smi] [--loglevel LEVEL]", options),
     };
     let mut text = format!("usage: amd-smi {usage}  ...\n\n{}\n\noptions:\n", wrap(banner, WIDTH).join("\n"));
-    let mut row = |left: &str, right: &str| {
-        for (at, line) in wrap(right, WIDTH - COLUMN).iter().enumerate() {
-            text.push_str(&format!("{:COLUMN$}{line}\n", if at == 0 { left } else { "" }));
-        }
-    };
     for (flag, about) in options {
-        row(&format!("  {flag}"), about);
+        text.push_str(&row(&format!("  {flag}"), about));
     }
     text.push_str("\nAMD-SMI Commands:\n                      Descriptions:\n");
-    let mut row = |left: &str, right: &str| {
-        for (at, line) in wrap(right, WIDTH - COLUMN).iter().enumerate() {
-            text.push_str(&format!("{:COLUMN$}{line}\n", if at == 0 { left } else { "" }));
-        }
-    };
     let offered = entries.filter(|entry| entry.presence == Presence::Always && (bare_metal || !entry.bare_metal));
     for entry in offered {
         let alias = entry.alias.map(|alias| format!(" ({alias})")).unwrap_or_default();
-        row(&format!("    {}{alias}", entry.name), entry.summary);
+        text.push_str(&row(&format!("    {}{alias}", entry.name), entry.summary));
     }
     if generation >= Generation::V25 {
         text.push_str("\nFor detailed help on specific commands: amd-smi [command] -h\n");
@@ -144,11 +133,19 @@ fn invocation(option: &Opt) -> String {
 
 /// The lines of an option's help, with what the machine says filled in.
 fn lines(option: &Opt, facts: &Facts<'_>) -> Vec<String> {
-    let fill = |line: &&str| match *line {
+    let fill = |line: &&'static str| match *line {
         "{gpus}" => facts.gpus.to_vec(),
         line => vec![line.replace("\\t", "\t").replace("{accelerators}", facts.accelerators)],
     };
-    option.help.iter().flat_map(|line| fill(&line)).collect()
+    option.help.iter().flat_map(fill).collect()
+}
+
+/// A name and what it is, in two columns.
+fn row(left: &str, right: &str) -> String {
+    const COLUMN: usize = 22;
+    let lines = wrap(right, WIDTH - COLUMN);
+    let first = std::iter::once(left).chain(std::iter::repeat(""));
+    first.zip(lines).map(|(left, line)| format!("{left:COLUMN$}{line}\n")).collect()
 }
 
 /// Breaks a paragraph into lines of at most `width` characters, between words.

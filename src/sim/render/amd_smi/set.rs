@@ -179,18 +179,10 @@ fn together(
             if prompted && at == 0 {
                 confirm(task, prompt::reload_at_once())?;
             }
-            let written = match task.library.set_memory(device, mode) {
-                Ok(written) => written,
-                Err(status) => {
-                    let text = format!("Unable to set memory partition to {mode} on {}", task.device(device));
-                    return Err(refused(task, status, &text));
-                }
-            };
-            if written {
-                if let Err(status) = reload(task) {
-                    let text = format!("Unable to set memory partition to {mode} on {}", task.device(device));
-                    return Err(refused(task, status, &text));
-                }
+            let written = task.library.set_memory(device, mode);
+            if let Err(status) = written.and_then(|written| if written { reload(task) } else { Ok(()) }) {
+                let text = format!("Unable to set memory partition to {mode} on {}", task.device(device));
+                return Err(refused(task, status, &text));
             }
             let sentence = format!("Successfully set memory partition to {mode}");
             let key = if prompted { "memory_partition" } else { "memorypartition" };
@@ -204,10 +196,7 @@ fn together(
 }
 
 fn refused(task: &mut Task<'_, '_, '_>, status: Status, text: &str) -> Ended {
-    match status {
-        Status::NoPerm => task.no_permission(),
-        status => task.value_error(status, text),
-    }
+    if status == Status::NoPerm { task.no_permission() } else { task.value_error(status, text) }
 }
 
 /// The driver reload that a memory mode needs, where the tool does it itself. Where the reference transcripts were

@@ -25,6 +25,12 @@ impl Platform {
         Self { text }
     }
 
+    /// Bare metal, without a view.
+    #[cfg(test)]
+    pub const fn bare_metal_for_tests() -> Self {
+        Self { text: "Linux Baremetal" }
+    }
+
     /// As help shows it.
     pub const fn text(self) -> &'static str {
         self.text

@@ -135,10 +135,8 @@ impl Status {
 
     /// How Python prints the exception. Before 6.4 the bindings had no names for the later statuses.
     pub fn exception(self, generation: Generation) -> String {
-        let known = match self {
-            Self::RestartError | Self::SettingUnavailable if generation < Generation::V25 => Self::Unknown,
-            known => known,
-        };
+        let later = matches!(self, Self::RestartError | Self::SettingUnavailable);
+        let known = if later && generation < Generation::V25 { Self::Unknown } else { self };
         let (number, name, words) = (self.number(), known.name(), known.words());
         format!("amdsmi.amdsmi_exception.AmdSmiLibraryException: Error code:\n\t{number} | {name} - {words}")
     }

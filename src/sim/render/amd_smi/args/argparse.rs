@@ -2,6 +2,8 @@
 //!
 //! Knows options, not amd-smi: what a value must be is the caller's business ([`Rules`]).
 
+use std::cmp::Ordering;
+
 use super::interface::{Arity, Command, Opt};
 
 /// What the caller decides about values.
@@ -45,6 +47,8 @@ struct Parser<'a, R: Rules> {
 enum Shape<'a> {
     /// A value, or something nobody takes.
     Word,
+    /// `--`: no options after it, and no value either.
+    End,
     /// Looks like an option; each option that it could mean, its spelling, and the value joined to it.
     Option(Vec<(usize, &'static str, Option<&'a str>)>),
 }
@@ -53,12 +57,16 @@ impl<'a, R: Rules> Parser<'a, R> {
     fn run(mut self) -> Result<Vec<String>, Error<R::Stop>> {
         let args = self.args;
         let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
-        let shapes: Vec<Shape<'a>> =
-            args.iter().enumerate().map(|(at, arg)| if at < end { self.shape(arg) } else { Shape::Word }).collect();
+        let shape = |(at, arg): (usize, &'a String)| match at.cmp(&end) {
+            Ordering::Less => self.shape(arg),
+            Ordering::Equal => Shape::End,
+            Ordering::Greater => Shape::Word,
+        };
+        let shapes: Vec<Shape<'a>> = args.iter().enumerate().map(shape).collect();
         let mut at = 0;
         while at < args.len() {
             match &shapes[at] {
-                Shape::Word => {
+                Shape::Word | Shape::End => {
                     self.extras.push(args[at].clone());
                     at += 1;
                 }

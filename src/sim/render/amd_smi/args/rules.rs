@@ -39,23 +39,12 @@ impl<'a> Reader<'a> {
         if choices.contains(&value.as_str()) {
             return Ok(value);
         }
-        let shown = if value.bytes().all(|byte| byte.is_ascii_digit()) && option.metavar == "STATUS" {
-            value
-        } else {
-            format!("'{value}'")
-        };
         // Python 3.14.10, which runs 27.1.0 in Debian, quotes the choices again; 3.13.5 and 3.14.4 do not.
-        let quote = |choice: &&str| {
-            let number = choice.bytes().all(|byte| byte.is_ascii_digit());
-            if self.scene.generation == Generation::V27 && !number {
-                format!("'{choice}'")
-            } else {
-                (*choice).to_owned()
-            }
-        };
+        let quoted = self.scene.generation == Generation::V27;
+        let quote = |choice: &&str| if quoted { format!("'{choice}'") } else { (*choice).to_owned() };
         let choices: Vec<String> = choices.iter().map(quote).collect();
         let choices = choices.join(", ");
-        Err(Error::Message(format!("argument {}: invalid choice: {shown} (choose from {choices})", option.name())))
+        Err(Error::Message(format!("argument {}: invalid choice: '{value}' (choose from {choices})", option.name())))
     }
 
     /// A whole number, checked by the tool and not by argparse.
