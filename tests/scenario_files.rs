@@ -141,7 +141,7 @@ fn broken() -> Vec<(&'static str, String)> {
         ("unknown-key", with("title =", "titel =")),
         ("unknown-key-in-simulate", with("memory = \"NPS1\"", "memmory = \"NPS1\"")),
         ("unknown-parameter", with("status = \"AMDSMI", "state = \"AMDSMI")),
-        ("parameter-of-another-check", with("status = \"AMDSMI_STATUS_BUSY\"", "count = 3")),
+        ("parameter-of-another-check", with("status = \"AMDSMI_STATUS_BUSY\"", "per-gpu = 3")),
         ("unknown-check", with("id = \"set.refused\"", "id = \"set.refuse\"")),
         ("check-without-id", with("id = \"set.refused\"", "expect = \"met\"")),
         ("unknown-mode", with("[\"SPX\", \"CPX\"]", "[\"SPX\", \"XPS\"]")),

@@ -1,6 +1,7 @@
 //! `devices.count`: as many logical devices as GPUs and modes make.
 
 use crate::domain::{CheckId, Confidence};
+use crate::facts::Part;
 use crate::witness::Observations;
 use crate::witness::amd_smi::Query;
 
@@ -35,18 +36,18 @@ pub(super) const ABOUT: About = About {
     ],
 };
 
-pub(super) fn evaluate(count: Option<u32>, seen: &Observations) -> Evaluation {
+pub(super) fn evaluate(per_gpu: Option<u32>, seen: &Observations) -> Evaluation {
     let mut collector = Collector::new(&ABOUT);
     let look = &seen.after;
     let sockets = sockets(look);
     let kfd = look.kfd.as_ref().map(|nodes| nodes.len());
     let by_modes: Option<usize> = sockets
         .iter()
-        .map(|socket| judge_socket(&mut collector, socket, kfd.is_some()))
+        .map(|socket| judge_socket(&mut collector, socket, per_gpu, kfd.is_some()))
         .collect::<Option<Vec<_>>>()
         .filter(|all| !all.is_empty())
         .map(|all| all.iter().sum());
-    let expected = count.and_then(|count| usize::try_from(count).ok()).or(by_modes).or(kfd);
+    let expected = by_modes.or(kfd);
 
     let Some(rows) = calls::rows(&mut collector, Query::List, look.list.as_ref()) else { return collector.finish() };
     let observed = format!("{} (amd-smi list)", rows.len());
@@ -67,22 +68,20 @@ pub(super) fn evaluate(count: Option<u32>, seen: &Observations) -> Evaluation {
 }
 
 /// Judges one GPU's nodes; returns how many devices it should have.
-fn judge_socket(collector: &mut Collector, socket: &Socket<'_>, kfd: bool) -> Option<usize> {
+fn judge_socket(collector: &mut Collector, socket: &Socket<'_>, per_gpu: Option<u32>, kfd: bool) -> Option<usize> {
     let (parts, virtual_function) = socket.parts();
-    if virtual_function {
+    if virtual_function && per_gpu.is_none() {
         // A guest sees its own slice: what KFD has is what there is (facts/partitions.md section 6).
         return kfd.then_some(socket.nodes.len());
     }
-    let Some(part) = parts.first() else {
-        let id = socket.device_id().map_or_else(|| "unreadable".to_owned(), |id| format!("{id:04x}"));
-        collector.gap(GapKind::Unknown, socket.name(), format!("no facts about a part with PCI device id {id}"));
-        return None;
+    let (expected, why) = match per_gpu {
+        Some(count) => (count, "as the scenario says".to_owned()),
+        None => by_mode(collector, socket, parts.first().copied())?,
     };
-    let mode = *need(collector, &socket.name(), "current_compute_partition", &socket.compute())?;
-    let expected = usize::try_from(mode.devices(part.xccs)).ok()?;
+    let expected = usize::try_from(expected).ok()?;
     if kfd {
         let found = socket.nodes.len();
-        let expected_text = format!("{} in {mode}", devices(expected));
+        let expected_text = format!("{} {why}", devices(expected));
         if found == expected {
             collector.met(socket.name(), expected_text, format!("{found} (KFD)"));
         } else if found + 1 == expected {
@@ -93,6 +92,17 @@ fn judge_socket(collector: &mut Collector, socket: &Socket<'_>, kfd: bool) -> Op
         }
     }
     Some(expected)
+}
+
+/// Devices that the mode in force makes of this part.
+fn by_mode(collector: &mut Collector, socket: &Socket<'_>, part: Option<&Part>) -> Option<(u32, String)> {
+    let Some(part) = part else {
+        let id = socket.device_id().map_or_else(|| "unreadable".to_owned(), |id| format!("{id:04x}"));
+        collector.gap(GapKind::Unknown, socket.name(), format!("no facts about a part with PCI device id {id}"));
+        return None;
+    };
+    let mode = *need(collector, &socket.name(), "current_compute_partition", &socket.compute())?;
+    Some((mode.devices(part.xccs), format!("in {mode}")))
 }
 
 fn holes(socket: &Socket<'_>, expected: usize) -> String {

@@ -50,7 +50,7 @@ pub fn evaluate(spec: &CheckSpec, seen: &Observations) -> Evaluation {
         CheckSpec::PartitionModes { compute, memory } => partition_modes::evaluate(*compute, *memory, seen),
         CheckSpec::PartitionLegal { kernel } => partition_legal::evaluate(*kernel, seen),
         CheckSpec::PartitionProfiles => partition_profiles::evaluate(seen),
-        CheckSpec::DevicesCount { count } => devices_count::evaluate(*count, seen),
+        CheckSpec::DevicesCount { per_gpu } => devices_count::evaluate(*per_gpu, seen),
         CheckSpec::DevicesIds => devices_ids::evaluate(seen),
         CheckSpec::MemoryPerDevice { mib } => memory_per_device::evaluate(mib.as_deref(), seen),
         CheckSpec::AmdSmiJson => amd_smi_json::evaluate(seen),

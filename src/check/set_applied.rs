@@ -51,7 +51,7 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     for set in [compute, memory].into_iter().flatten() {
         match &set.request {
             SetRequest::Compute { mode, .. } => {
-                judge(&mut collector, set, *mode, &compute_modes(set, &seen.after), None)
+                judge(&mut collector, set, *mode, &compute_modes(set, seen), None)
             }
             SetRequest::Memory { mode, .. } => {
                 judge(&mut collector, set, *mode, &memory_modes(&seen.after), Some("needs-reload"));
@@ -112,19 +112,30 @@ fn refusal(set: &SetDone) -> Option<String> {
     })
 }
 
-fn compute_modes(set: &SetDone, look: &Snapshot) -> Vec<(String, Reading<ComputeMode>)> {
-    let wanted = match &set.request {
-        SetRequest::Compute { gpu: Some(index), .. } => usize::try_from(*index).ok(),
+/// Compute modes of the GPUs that the request named, by sysfs, else by amd-smi.
+fn compute_modes(set: &SetDone, seen: &Observations) -> Vec<(String, Reading<ComputeMode>)> {
+    let named = match &set.request {
+        SetRequest::Compute { gpu: Some(index), .. } => Some(*index),
         SetRequest::Compute { gpu: None, .. } | SetRequest::Memory { .. } => None,
     };
-    let mut modes: Vec<_> = sockets(look).iter().map(|socket| (socket.name(), socket.compute())).collect();
-    if modes.iter().all(|(_, reading)| *reading == Reading::NotReported) {
-        modes = rows(look).map(|row| (format!("GPU {}", row.gpu), row.compute.clone())).collect();
+    let sockets = sockets(&seen.after);
+    let by_sysfs: Vec<_> = sockets.iter().map(|socket| (socket.bdf, socket.name(), socket.compute())).collect();
+    if by_sysfs.iter().all(|(_, _, reading)| *reading == Reading::NotReported) {
+        let rows = rows(&seen.after).filter(|row| named.is_none_or(|index| row.gpu == index));
+        return rows.map(|row| (format!("GPU {}", row.gpu), row.compute.clone())).collect();
     }
-    match wanted {
-        Some(index) => modes.into_iter().skip(index).take(1).collect(),
-        None => modes,
-    }
+    // An index names a logical device of the moment of the request: the address behind it stays when indexes change.
+    let address = named.and_then(|index| {
+        let listed = seen.before.as_ref()?.list.as_ref()?.answer.value.value()?;
+        Some(listed.iter().find(|row| row.gpu == index)?.bdf.value()?.socket())
+    });
+    let all = by_sysfs.into_iter().enumerate();
+    let chosen = all.filter(|(at, (bdf, _, _))| match (address, named) {
+        (Some(address), _) => *bdf == address,
+        (None, Some(index)) => usize::try_from(index) == Ok(*at),
+        (None, None) => true,
+    });
+    chosen.map(|(_, (_, name, reading))| (name, reading)).collect()
 }
 
 fn memory_modes(look: &Snapshot) -> Vec<(String, Reading<MemoryMode>)> {

@@ -74,10 +74,10 @@ pub enum CheckSpec {
     },
     /// See [`CheckId::PartitionProfiles`].
     PartitionProfiles,
-    /// See [`CheckId::DevicesCount`]. Left out: GPUs x devices of the mode.
+    /// See [`CheckId::DevicesCount`]. Left out: the devices of the mode in force.
     DevicesCount {
-        /// Expected number.
-        count: Option<u32>,
+        /// Expected devices of each GPU.
+        per_gpu: Option<u32>,
     },
     /// See [`CheckId::DevicesIds`].
     DevicesIds,

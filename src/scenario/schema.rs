@@ -210,7 +210,7 @@ macro_rules! checks {
         $(
             $(#[$doc])*
             #[derive(JsonSchema)]
-            #[schemars(deny_unknown_fields)]
+            #[schemars(deny_unknown_fields, rename_all = "kebab-case")]
             struct $name {
                 #[schemars(extend("const" = $id))]
                 id: String,
@@ -249,8 +249,8 @@ checks! {
     PartitionProfiles = "partition.profiles" {}
     /// How many logical devices there are.
     DevicesCount = "devices.count" {
-        /// Expected number; GPUs x devices of the mode when left out.
-        count: Or<u32>,
+        /// Expected devices of each GPU; those of the mode in force when left out.
+        per_gpu: Or<u32>,
     }
     /// Indexes, partition numbers, addresses and UUIDs are complete and distinct.
     DevicesIds = "devices.ids" {}

@@ -19,7 +19,7 @@ pub(in super::super) const fn parameters(id: CheckId) -> &'static [&'static str]
     match id {
         CheckId::PartitionModes => &["compute", "memory"],
         CheckId::PartitionLegal => &["kernel"],
-        CheckId::DevicesCount => &["count"],
+        CheckId::DevicesCount => &["per-gpu"],
         CheckId::MemoryPerDevice => &["mib"],
         CheckId::AmdSmiVersion => &["version"],
         CheckId::SetRefused => &["status"],
@@ -79,8 +79,8 @@ fn spec(id: CheckId, fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option
         },
         CheckId::PartitionProfiles => CheckSpec::PartitionProfiles,
         CheckId::DevicesCount => {
-            let count = fields.get("count").map(|node| number(node, "count", 0..=512, problems));
-            CheckSpec::DevicesCount { count: optional(count)? }
+            let per_gpu = fields.get("per-gpu").map(|node| number(node, "per-gpu", 1..=64, problems));
+            CheckSpec::DevicesCount { per_gpu: optional(per_gpu)? }
         }
         CheckId::DevicesIds => CheckSpec::DevicesIds,
         CheckId::MemoryPerDevice => CheckSpec::MemoryPerDevice {
