@@ -50,9 +50,7 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     }
     for set in [compute, memory].into_iter().flatten() {
         match &set.request {
-            SetRequest::Compute { mode, .. } => {
-                judge(&mut collector, set, *mode, &compute_modes(set, seen), None)
-            }
+            SetRequest::Compute { mode, .. } => judge(&mut collector, set, *mode, &compute_modes(set, seen), None),
             SetRequest::Memory { mode, .. } => {
                 judge(&mut collector, set, *mode, &memory_modes(&seen.after), Some("needs-reload"));
             }
