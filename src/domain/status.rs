@@ -216,12 +216,12 @@ impl fmt::Display for StatusWord {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Crash { signal } => write!(f, "crash({signal})"),
-            other => match other.detail() {
-                Some(detail) => write!(f, "{}({detail})", other.word()),
-                None => write!(f, "{}", other.word()),
-            },
+        if let Self::Crash { signal } = self {
+            return write!(f, "crash({signal})");
+        }
+        match self.detail() {
+            Some(detail) => write!(f, "{}({detail})", self.word()),
+            None => write!(f, "{}", self.word()),
         }
     }
 }
