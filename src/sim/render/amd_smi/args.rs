@@ -118,7 +118,7 @@ impl Line<'_> {
 
 /// Up to 25.x: options of the tool itself may come first, and argparse finds the subcommand.
 fn classic(text: &'static str, line: &Line<'_>, scene: &Scene<'_>) -> Result<Call, Response> {
-    let word = line.args.iter().position(|arg| !arg.starts_with('-') || arg.contains(' '));
+    let word = line.args.iter().position(|arg| argparse::is_word(arg));
     let before = &line.args[..word.unwrap_or(line.args.len())];
     if before.iter().any(|arg| arg == "-h" || (arg.len() > 2 && "--help".starts_with(arg.as_str()))) {
         return Err(overview(here(text, scene), scene));

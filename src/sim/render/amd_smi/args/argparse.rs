@@ -114,7 +114,7 @@ impl<'a, R: Rules> Parser<'a, R> {
                 .map(|(at, flag)| (at, flag, Some(tail)))
                 .collect()
         };
-        if candidates.is_empty() && (is_negative_number(arg) || arg.contains(' ')) {
+        if candidates.is_empty() && is_word(arg) {
             return Shape::Word;
         }
         Shape::Option(candidates)
@@ -204,6 +204,11 @@ impl<'a, R: Rules> Parser<'a, R> {
     fn complaint(&self, option: usize, message: &str) -> Error<R::Stop> {
         Error::Message(format!("argument {}: {message}", self.opt(option).name()))
     }
+}
+
+/// Whether argparse takes an argument that matches no option for a word.
+pub fn is_word(arg: &str) -> bool {
+    !arg.starts_with('-') || arg == "-" || is_negative_number(arg) || arg.contains(' ')
 }
 
 /// `-1`, `-1.5`: a value, not an option.

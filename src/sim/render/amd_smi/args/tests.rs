@@ -68,6 +68,7 @@ fn a_line_that_is_refused_is_answered_as_each_generation_does() {
     let cases = [
         (Generation::V24_5, "set -C CPX", 2, "", "one of the arguments -g/--gpu is required"),
         (Generation::V24_5, "list --bogus", 0, "Parameter '--bogus' is invalid.", ""),
+        (Generation::V24_5, "-g -1", 0, "Command '-1' is invalid.", ""),
         (Generation::V25, "list --bogus", 0, "Run '--help' for more info. Error code: -2", ""),
         (Generation::V26, "list --bogus", 1, "", "Run 'amd-smi list -h' for more info. Error code: -2"),
         (Generation::V26, "list --json --csv", 2, "", "argument --csv: not allowed with argument --json"),
