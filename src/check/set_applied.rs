@@ -55,9 +55,7 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     }
     for set in [compute, memory].into_iter().flatten() {
         match &set.request {
-            SetRequest::Compute { mode, .. } => {
-                judge(&mut collector, set, *mode, &compute_modes(set, seen));
-            }
+            SetRequest::Compute { mode, .. } => judge(&mut collector, set, *mode, &compute_modes(set, seen)),
             SetRequest::Memory { mode, .. } => {
                 judge(&mut collector, set, *mode, &memory_modes(&seen.after));
             }

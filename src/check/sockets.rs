@@ -47,18 +47,18 @@ impl Socket<'_> {
 
     /// Compute mode by sysfs. A part that cannot be partitioned is one device, as in SPX.
     pub(super) fn compute(&self) -> Reading<ComputeMode> {
-        self.sysfs.map_or(Reading::NotReported, |gpu| match &gpu.compute {
-            Reading::NotReported if self.unpartitionable() => Reading::Value(ComputeMode::Spx),
-            other => other.clone(),
-        })
+        self.sysfs.map_or(Reading::NotReported, |gpu| self.or_by_design(&gpu.compute, ComputeMode::Spx))
     }
 
     /// Memory mode by sysfs. A part that cannot be partitioned has one memory partition, as in NPS1.
     pub(super) fn memory(&self) -> Reading<MemoryMode> {
-        self.sysfs.map_or(Reading::NotReported, |gpu| match &gpu.memory {
-            Reading::NotReported if self.unpartitionable() => Reading::Value(MemoryMode::Nps1),
-            other => other.clone(),
-        })
+        self.sysfs.map_or(Reading::NotReported, |gpu| self.or_by_design(&gpu.memory, MemoryMode::Nps1))
+    }
+
+    /// A file that is absent by design means the one mode that the part has.
+    fn or_by_design<T: Copy>(&self, reading: &Reading<T>, only: T) -> Reading<T> {
+        let absent = matches!(reading, Reading::NotReported);
+        if absent && self.unpartitionable() { Reading::Value(only) } else { reading.as_ref().map(|mode| *mode) }
     }
 
     /// Every part it can be has no partition files by design.

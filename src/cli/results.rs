@@ -43,10 +43,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
 pub fn scratch() -> Result<tempfile::TempDir, Failure> {
     let make = tempfile::Builder::new().prefix("rocvet-").to_owned();
-    if std::env::var_os("TMPDIR").is_none() {
-        if let Ok(folder) = make.tempdir_in("/dev/shm") {
-            return Ok(folder);
-        }
+    if std::env::var_os("TMPDIR").is_none()
+        && let Ok(folder) = make.tempdir_in("/dev/shm")
+    {
+        return Ok(folder);
     }
     make.tempdir().context("make a scratch folder; TMPDIR names another place").map_err(Failure::unavailable)
 }

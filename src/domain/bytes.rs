@@ -41,7 +41,7 @@ impl fmt::Display for Bytes {
         if self.0 < MIB {
             return write!(f, "{} bytes", self.0);
         }
-        if self.0 % MIB == 0 {
+        if self.0.is_multiple_of(MIB) {
             return write!(f, "{} MiB", self.0 / MIB);
         }
         write!(f, "{}.{:03} MiB", self.0 / MIB, (self.0 % MIB) * 1000 / MIB)

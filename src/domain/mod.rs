@@ -17,5 +17,5 @@ pub use ended::{Ended, Limit, Signal};
 pub use partition::{ComputeMode, MemoryMode, UnknownMode};
 pub use provenance::{Confidence, Provenance, Source};
 pub use reading::Reading;
-pub use status::{Status, StatusWord};
+pub use status::{Meaning, Status, StatusWord};
 pub use tool::{ToolVersion, ToolVersionError};

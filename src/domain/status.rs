@@ -208,6 +208,48 @@ impl Status {
     }
 }
 
+/// What a status means for whoever waits for the run: exit code, colour and JUnit follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// As the scenario says.
+    AsExpected,
+    /// A failure was expected and did not come.
+    Better,
+    /// Something is wrong with the machine, or with what was expected of it.
+    Failed,
+    /// Nobody can tell.
+    NotEvaluated,
+    /// It was not run to its end, or not run at all.
+    Incomplete,
+    /// It was left out on purpose.
+    Skipped,
+    /// Our tool broke.
+    Broken,
+}
+
+impl Status {
+    /// What it means.
+    pub const fn meaning(&self) -> Meaning {
+        match self {
+            Self::Pass | Self::ExpectedFailure | Self::ExpectedNotEvaluated => Meaning::AsExpected,
+            Self::UnexpectedPass => Meaning::Better,
+            Self::Fail
+            | Self::Crash { .. }
+            | Self::Hang
+            | Self::MachineHang
+            | Self::KernelFault
+            | Self::NumericError
+            | Self::CpuFallback
+            | Self::Collateral
+            | Self::Flaky => Meaning::Failed,
+            Self::NotEvaluated { .. } => Meaning::NotEvaluated,
+            Self::Missing | Self::Aborted => Meaning::Incomplete,
+            Self::Skip { .. } => Meaning::Skipped,
+            Self::Error { .. } => Meaning::Broken,
+        }
+    }
+}
+
 impl fmt::Display for StatusWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -216,12 +258,12 @@ impl fmt::Display for StatusWord {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Crash { signal } => write!(f, "crash({signal})"),
-            other => match other.detail() {
-                Some(detail) => write!(f, "{}({detail})", other.word()),
-                None => write!(f, "{}", other.word()),
-            },
+        if let Self::Crash { signal } = self {
+            return write!(f, "crash({signal})");
+        }
+        match self.detail() {
+            Some(detail) => write!(f, "{}({detail})", self.word()),
+            None => write!(f, "{}", self.word()),
         }
     }
 }

@@ -115,3 +115,20 @@ fn devices(combo: &Combo) -> String {
     };
     format!("Devices per GPU: {count}; memory: {sizes}.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernel_allows;
+    use super::*;
+    use crate::domain::KernelRules;
+
+    #[test]
+    fn every_listed_pair_is_one_that_the_newest_kernel_allows() {
+        for each in combos() {
+            let part = part(&each.part).unwrap();
+            let allowed = kernel_allows(part, each.compute, each.memory, KernelRules::Latest);
+            assert_eq!(allowed, Ok(()), "{} {}/{}", each.part, each.compute, each.memory);
+        }
+        assert_eq!(combos().len(), 42);
+    }
+}

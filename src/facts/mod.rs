@@ -17,9 +17,6 @@ mod parts;
 mod profiles;
 mod tolerance;
 
-#[cfg(test)]
-mod cross_check;
-
 pub use amd_smi::{
     Bug, CliError, Command, Container, ErrnoStatus, ExitRules, Release, Shape, Span, Status, bug, bugs, commands,
     container, errno_status, exit_rules, release, releases, status_name,

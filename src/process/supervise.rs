@@ -1,5 +1,10 @@
 //! One child from start to reap, in one thread: a single `poll` waits for its output, its end, the clock and the flag.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "children, their clocks and the variables that they inherit are handled here"
+)]
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{ExitStatus, Stdio};

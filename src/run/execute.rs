@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
-use crate::domain::Status;
+use crate::domain::{Meaning, Status};
 use crate::scenario::Case;
 
 use super::record::{CaseRecord, Seconds};
@@ -135,7 +135,7 @@ fn repeated(
 }
 
 fn settled(status: &Status) -> bool {
-    matches!(status, Status::Pass | Status::ExpectedFailure | Status::ExpectedNotEvaluated | Status::Skip { .. })
+    matches!(status.meaning(), Meaning::AsExpected | Meaning::Skipped)
 }
 
 /// A panic in a check is our bug, and one case's: it must not take the run's other results with it.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Status;
+use crate::domain::Meaning;
 
 use super::coverage::Coverage;
 use super::record::CaseRecord;
@@ -32,12 +32,12 @@ pub fn exit_of(cases: &[CaseRecord], coverage: &Coverage, interrupted: Option<i3
     if cases.is_empty() {
         return Exit::new(4, "nothing matched");
     }
-    let count = |wanted: fn(&Status) -> bool| cases.iter().filter(|case| wanted(&case.status)).count();
-    let errors = count(|status| matches!(status, Status::Error { .. }));
-    let failures = count(is_failure);
-    let better = count(|status| matches!(status, Status::UnexpectedPass));
-    let aborted = count(|status| matches!(status, Status::Aborted | Status::Missing));
-    let gaps = count(|status| matches!(status, Status::NotEvaluated { .. }));
+    let count = |wanted: Meaning| cases.iter().filter(|case| case.status.meaning() == wanted).count();
+    let failures = count(Meaning::Failed);
+    let errors = count(Meaning::Broken);
+    let aborted = count(Meaning::Incomplete);
+    let gaps = count(Meaning::NotEvaluated);
+    let better = count(Meaning::Better);
     if failures > 0 {
         Exit::new(1, format!("{failures} failed"))
     } else if errors > 0 {
@@ -53,32 +53,10 @@ pub fn exit_of(cases: &[CaseRecord], coverage: &Coverage, interrupted: Option<i3
     }
 }
 
-fn is_failure(status: &Status) -> bool {
-    match status {
-        Status::Fail
-        | Status::Crash { .. }
-        | Status::Hang
-        | Status::MachineHang
-        | Status::KernelFault
-        | Status::NumericError
-        | Status::CpuFallback
-        | Status::Collateral
-        | Status::Flaky => true,
-        Status::Pass
-        | Status::ExpectedFailure
-        | Status::ExpectedNotEvaluated
-        | Status::UnexpectedPass
-        | Status::Skip { .. }
-        | Status::NotEvaluated { .. }
-        | Status::Missing
-        | Status::Aborted
-        | Status::Error { .. } => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Status;
     use crate::run::record::Seconds;
 
     fn case(status: Status) -> CaseRecord {

@@ -1,5 +1,7 @@
 //! What a run leaves on disk: `events.jsonl` as it goes, `run.json` at the end, and each case's evidence.
 
+#![expect(clippy::disallowed_methods, reason = "the run folder is written here")]
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -1,12 +1,10 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
-//! Trees: made up here, made by the public generator of reference trees, and one captured from hardware.
+//! Trees made up here; real ones are in `tests/research/`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 
-use crate::domain::{Bytes, ComputeMode, MemoryMode, Reading};
+use crate::domain::{Bytes, ComputeMode, Reading};
 
 use super::kfd::{location, read_kfd};
 use super::sysfs::read_sysfs;
@@ -22,14 +20,6 @@ fn link(root: &Path, path: &str, target: &str) {
     let path = root.join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     symlink(target, path).unwrap();
-}
-
-fn shared(path: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
-    if !path.exists() {
-        eprintln!("skipped: {} is not there", path.display());
-    }
-    path.exists().then_some(path)
 }
 
 #[test]
@@ -164,76 +154,4 @@ fn memory_is_the_sum_of_the_banks_that_are_the_devices_own() {
     assert!(matches!(nodes[0].simd_count, Reading::Malformed { .. }));
     assert_eq!(nodes[0].num_xcc, Reading::NotReported);
     assert_eq!(read_kfd(Path::new("/no/such/root")), None);
-}
-
-#[test]
-fn the_topology_of_a_real_partitioned_host_reads_to_the_byte() {
-    let Some(topology) = shared("fixtures/kfd-topology/mi308x-cpx-nps4/topology") else { return };
-    let root = tempfile::tempdir().unwrap();
-    copy(&topology, &root.path().join("class/kfd/kfd/topology"));
-    let nodes = read_kfd(root.path()).unwrap();
-    assert_eq!(nodes.len(), 32);
-    // 192 GiB in four; the last range of each GPU ends 16 MiB early.
-    for (number, node) in nodes.iter().enumerate() {
-        let bytes = if number % 4 == 3 { 51_522_830_336 } else { 51_539_607_552 };
-        assert_eq!(node.memory, Reading::Value(Bytes(bytes)), "node {}", node.node);
-        assert_eq!(u32::from(node.bdf.value().unwrap().function), u32::try_from(number % 4).unwrap());
-        assert_eq!((node.num_xcc.value(), node.device_id.value()), (Some(&1), Some(&0x74a2)));
-        let minor = 128 + 8 * (number / 4) + number % 4;
-        assert_eq!(node.render_minor.value().copied(), u32::try_from(minor).ok());
-    }
-    assert_eq!(nodes[0].gpu_id, 24248);
-    assert_eq!(nodes[0].unique_id, Reading::Value(598_046_273_873_802_902));
-    assert_eq!(nodes[0].bdf.value().unwrap().to_string(), "0000:0a:00.0");
-}
-
-/// Copied, because the root of a tree may be a link but nothing in it may lead outside.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
-#[test]
-fn the_reference_trees_read_as_the_machines_that_they_describe() {
-    let Some(script) = shared("tools/make-sysfs.py") else { return };
-    let root = tempfile::tempdir().unwrap();
-    for (gpu, mode, nps, n, nodes, bytes) in [
-        ("mi300x", "CPX", "NPS4", 2, 16, 206_141_652_992 / 8),
-        ("mi300x", "SPX", "NPS1", 8, 8, 206_141_652_992),
-        ("rx5700xt", "SPX", "NPS1", 1, 1, 8_573_157_376),
-    ] {
-        let out = root.path().join(format!("{gpu}-{mode}"));
-        #[allow(clippy::disallowed_methods)]
-        let status = std::process::Command::new("python3")
-            .arg(&script)
-            .arg(&out)
-            .args(["--gpu", gpu, "--mode", mode, "--nps", nps, "--n", &n.to_string()])
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::null())
-            .status();
-        if !status.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: python3 cannot run the generator");
-            return;
-        }
-        let gpus = read_sysfs(&out);
-        assert_eq!(gpus.len(), n, "{gpu} {mode}");
-        let partable = gpu == "mi300x";
-        assert_eq!(gpus[0].bdf.to_string(), "0000:05:00.0");
-        assert_eq!(gpus[0].compute.value().map(|mode| mode.name()), partable.then_some(mode));
-        assert_eq!(gpus[0].memory.value().map(|mode| mode.name()), partable.then_some(nps));
-        let offered = Reading::Value(vec![MemoryMode::Nps1, MemoryMode::Nps4]);
-        assert_eq!(gpus[0].available_memory, if partable { offered } else { Reading::NotReported });
-        let kfd = read_kfd(&out).unwrap();
-        assert_eq!(kfd.len(), nodes, "{gpu} {mode}");
-        assert!(kfd.iter().all(|node| node.memory == Reading::Value(Bytes(bytes))), "{gpu} {mode}");
-        assert_eq!(kfd.last().unwrap().bdf.value().unwrap().function, if mode == "CPX" { 7 } else { 0 });
-    }
 }

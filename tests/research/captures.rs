@@ -1,20 +1,41 @@
 //! The parser against real output: captures from hardware (read where they are, never copied) and the transcripts of
 //! the real tool over made-up trees. Expectations are data; one function compares.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::wildcard_enum_match_arm
-)]
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use libtest_mimic::Trial;
 use rocvet::domain::{ComputeMode, Ended, MemoryMode, Reading};
 use rocvet::witness::Call;
 use rocvet::witness::amd_smi::{Answer, Format, ProfileRow, SetOutcome, SetRequest, parse};
+
+use super::trial;
+
+pub fn trials() -> Vec<Trial> {
+    let (hardware, synthetic) = ("fixtures/amd-smi-hardware", "fixtures/amd-smi-synthetic");
+    vec![
+        trial(
+            "every_capture_from_hardware_reads_as_what_it_says",
+            hardware,
+            every_capture_from_hardware_reads_as_what_it_says,
+        ),
+        trial(
+            "a_capture_read_as_another_format_gives_no_value",
+            hardware,
+            a_capture_read_as_another_format_gives_no_value,
+        ),
+        trial(
+            "every_output_of_the_real_tool_reads_alike_in_every_format",
+            synthetic,
+            every_output_of_the_real_tool_reads_alike_in_every_format,
+        ),
+        trial(
+            "failures_and_successes_are_told_by_the_sentence",
+            synthetic,
+            failures_and_successes_are_told_by_the_sentence,
+        ),
+    ]
+}
 
 /// What a call's output was read as: one line for each row, readings in short form.
 #[derive(Debug)]
@@ -22,14 +43,6 @@ struct Read {
     documents: usize,
     failure: Option<String>,
     rows: Result<Vec<String>, String>,
-}
-
-fn shared(path: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures").join(path);
-    if !path.exists() {
-        eprintln!("skipped: {} is not there", path.display());
-    }
-    path.exists().then_some(path)
 }
 
 fn call(stdout: &str, stderr: &str) -> Call {
@@ -332,9 +345,7 @@ fn check(case: &Case, name: &str, found: &Read) {
     }
 }
 
-#[test]
-fn every_capture_from_hardware_reads_as_what_it_says() {
-    let Some(folder) = shared("amd-smi-hardware") else { return };
+fn every_capture_from_hardware_reads_as_what_it_says(folder: &Path) {
     for case in CAPTURES {
         let text = std::fs::read_to_string(folder.join(case.file)).unwrap();
         let text = case.cut.map_or(text.as_str(), |(from, to)| {
@@ -346,9 +357,7 @@ fn every_capture_from_hardware_reads_as_what_it_says() {
     }
 }
 
-#[test]
-fn a_capture_read_as_another_format_gives_no_value() {
-    let Some(folder) = shared("amd-smi-hardware") else { return };
+fn a_capture_read_as_another_format_gives_no_value(folder: &Path) {
     for (file, command, format) in [
         ("mi300a-24.7.1_rocm6.3.3-static-partition.txt", "static-p", Format::Json),
         ("mi300a-24.7.1_rocm6.3.3-static-partition.txt", "static-p", Format::Csv),
@@ -360,9 +369,7 @@ fn a_capture_read_as_another_format_gives_no_value() {
 }
 
 /// Every plain output of the real tool over a made-up tree: `list`, `static -p`, `partition` … in three formats.
-#[test]
-fn every_output_of_the_real_tool_reads_alike_in_every_format() {
-    let Some(folder) = shared("amd-smi-synthetic") else { return };
+fn every_output_of_the_real_tool_reads_alike_in_every_format(folder: &Path) {
     let mut looked_at = 0;
     for gpu in ["mi300x_cpx_nps4", "mi300x_spx_nps1", "rx5700xt"] {
         for tool in ["24.5.2", "24.7.0", "26.2.1", "27.0.0", "27.1.0"] {
@@ -407,9 +414,7 @@ fn every_output_of_the_real_tool_reads_alike_in_every_format() {
 type Told = (&'static str, &'static str, Format, Option<&'static str>, Result<&'static [&'static str], ()>);
 
 /// Set, reset and error scenarios, with the transcript's own header.
-#[test]
-fn failures_and_successes_are_told_by_the_sentence() {
-    let Some(folder) = shared("amd-smi-synthetic") else { return };
+fn failures_and_successes_are_told_by_the_sentence(folder: &Path) {
     let json = Format::Json;
     let table: &[Told] = &[
         ("24.5.2-set-C-CPX-ok", "set-C", Format::Human, None, Ok(&["0 said", "1 said"])),
