@@ -38,6 +38,11 @@ pub(super) const ABOUT: About = About {
             next: "the status says why: BUSY a client holds the GPU, SETTING_UNAVAILABLE not possible in this NPS mode, NO_PERM root needed",
         },
         FindingAbout {
+            id: "secondaries-refused",
+            what: "The tool says that it set the GPU, and NOT_SUPPORTED for its other partitions: only the first has the file that is written.",
+            next: "believe the read-back; name the first partition of each GPU to be spared the message and the wrong exit code",
+        },
+        FindingAbout {
             id: "applied-against-its-word",
             what: "The tool says that it failed; the machine is in the requested mode all the same.",
             next: "decide by reading back; the tool's sentence and exit code are both wrong here",
@@ -55,9 +60,9 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     }
     for set in [compute, memory].into_iter().flatten() {
         match &set.request {
-            SetRequest::Compute { mode, .. } => judge(&mut collector, set, *mode, &compute_modes(set, seen)),
+            SetRequest::Compute { mode, .. } => judge(&mut collector, seen, set, *mode, &compute_modes(set, seen)),
             SetRequest::Memory { mode, .. } => {
-                judge(&mut collector, set, *mode, &memory_modes(&seen.after));
+                judge(&mut collector, seen, set, *mode, &memory_modes(&seen.after));
             }
         }
     }
@@ -66,12 +71,18 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
 
 fn judge<T: PartialEq + Copy + ToString>(
     collector: &mut Collector,
+    seen: &Observations,
     set: &SetDone,
     wanted: T,
     found: &[(String, Reading<T>)],
 ) {
     let command = command(&set.asked.call.args);
-    let refusal = refusal(set);
+    let told = refusal(set);
+    let only_secondaries = told.is_some() && only_secondaries_refused(set, seen.before.as_ref());
+    let refusal = told.clone().filter(|_| !only_secondaries);
+    if let Some(text) = told.filter(|_| only_secondaries) {
+        collector.doubtful("secondaries-refused", command.clone(), "no word about partitions without a file", text);
+    }
     if found.is_empty() {
         collector.gap(GapKind::NotReported, command, "no witness shows the mode afterwards");
         return;
@@ -135,6 +146,26 @@ fn refusal(set: &SetDone) -> Option<String> {
         Some(SetOutcome::Failed { error }) => Some(error.text.clone()),
         Some(SetOutcome::Said { .. }) | None => None,
     })
+}
+
+/// Every GPU took the request, and nothing but rows of its other partitions tells of a failure.
+fn only_secondaries_refused(set: &SetDone, before: Option<&Snapshot>) -> bool {
+    let listed = before.and_then(|look| look.list.as_ref()?.answer.value.value());
+    let (Some(listed), Some(rows)) = (listed, set.asked.answer.value.value()) else { return false };
+    let secondary = |gpu: u32| {
+        let row = listed.iter().find(|row| row.gpu == gpu);
+        row.and_then(|row| row.partition_id.value()).is_some_and(|partition| *partition > 0)
+    };
+    let mut refused = Vec::new();
+    for row in rows {
+        match row.outcome.value() {
+            Some(SetOutcome::Said { .. }) => {}
+            Some(SetOutcome::Failed { error }) if secondary(row.gpu) => refused.push(error),
+            Some(SetOutcome::Failed { .. }) | None => return false,
+        }
+    }
+    // What the tool complained of elsewhere is about the whole request.
+    set.asked.answer.failure.as_ref().is_none_or(|failure| refused.contains(&failure))
 }
 
 /// Compute modes of the GPUs that the request named, by sysfs, else by amd-smi.
