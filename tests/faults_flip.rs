@@ -1,7 +1,7 @@
 //! Every fault scenario fails for its own reason: with what it plants taken away, none of the checks that it expects
 //! to fail or to stay open comes out as it says.
 //!
-//! What is taken away, by the first rule that finds something: faults, clients, the caller and the platform; the
+//! What is taken away, by the first rule that finds something: faults; clients, the caller and the platform; the
 //! differences of a reference machine; what the scenario asks to be done; what it claims; the partitioning. Cases that
 //! plant by nothing but the tool's version have nothing to take away and are reported as ignored.
 
@@ -48,20 +48,26 @@ fn flip(bed: &Bed, case: Case) -> Result<Completion, Failed> {
 fn without_its_fault(case: Case) -> Option<Case> {
     // A deadline belongs to what is planted: a machine that is well answers when it answers.
     let case = Case { deadline: None, ..case };
-    [without_faults, without_quirks, without_requests, without_claims, without_partitions]
+    [without_faults, without_circumstances, without_quirks, without_requests, without_claims, without_partitions]
         .into_iter()
         .find_map(|rule| rule(case.clone()))
 }
 
+/// Faults alone, whatever else is planted: a fault that makes no difference is found here.
 fn without_faults(case: Case) -> Option<Case> {
+    let planted = !case.simulate.faults.is_empty();
+    let simulate = Simulate { faults: Vec::new(), ..case.simulate };
+    planted.then_some(Case { simulate, ..case })
+}
+
+fn without_circumstances(case: Case) -> Option<Case> {
     let simulate = &case.simulate;
     let client = |step: &Step| matches!(step, Step::Hold | Step::Release);
-    let planted = !simulate.faults.is_empty()
-        || simulate.busy
+    let planted = simulate.busy
         || simulate.caller != Caller::Root
         || simulate.platform.is_some_and(|platform| platform != Platform::BareMetal)
         || case.steps.iter().any(client);
-    let simulate = Simulate { faults: Vec::new(), busy: false, caller: Caller::Root, platform: None, ..case.simulate };
+    let simulate = Simulate { busy: false, caller: Caller::Root, platform: None, ..case.simulate };
     let steps = case.steps.into_iter().filter(|step| !client(step)).collect();
     planted.then_some(Case { simulate, steps, ..case })
 }

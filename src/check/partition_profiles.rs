@@ -108,7 +108,8 @@ fn judge(collector: &mut Collector, gpu: u32, rows: &[&ProfileRow], part: &Part,
     match (current, starred.as_slice()) {
         (Some(current), [one]) if current == *one => collector.met(subject, format!("{current} starred"), one.name()),
         (Some(current), other) => {
-            collector.unmet("starred-differs", subject, format!("{current} starred"), names(other));
+            let observed = if other.is_empty() { "no profile starred".to_owned() } else { names(other) };
+            collector.unmet("starred-differs", subject, format!("{current} starred"), observed);
         }
         (None, _) => collector.gap(GapKind::NotReported, subject, "sysfs shows no current compute partition"),
     }
