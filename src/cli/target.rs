@@ -22,7 +22,7 @@ pub fn open(dir: Option<&Path>, hardware: bool) -> Result<Option<Host>, Failure>
         let host = Host::Real;
         if sysfs::read_sysfs(&host.sysfs_root()).is_empty() && kfd::read_kfd(&host.sysfs_root()).is_none() {
             let problem = "no AMD GPU here: sysfs shows none, and there is no KFD topology; \
-                           without --hardware the scenarios run on simulated machines";
+                           `validate shim DIR --machine mi300x` makes a simulated machine for --host";
             return Err(Failure::unavailable(anyhow!(problem)));
         }
         return Ok(Some(host));
