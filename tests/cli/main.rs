@@ -8,5 +8,6 @@ mod host;
 mod interrupt;
 mod names;
 mod output;
+mod recordings;
 mod results;
 mod support;

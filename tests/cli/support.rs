@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rocvet::run::{Event, RunRecord};
 use tempfile::TempDir;
@@ -39,6 +39,8 @@ impl Bench {
     /// `validate`, not started yet.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("validate"));
+        // A terminal behind any stream would change the width of what is printed.
+        command.stdin(Stdio::null());
         command.args(args).current_dir(self.folder.path()).env("HOME", self.folder.path());
         for name in ["XDG_STATE_HOME", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "TMPDIR", "ROCVET_HOST"] {
             command.env_remove(name);
