@@ -172,7 +172,8 @@ fn man(command: Option<&str>) -> Outcome {
         None => program,
         Some(name) => {
             let found = program.find_subcommand(name).cloned();
-            found.ok_or_else(|| Failure::usage(anyhow!("no command is called {name:?}; `validate --help` lists them")))?
+            found
+                .ok_or_else(|| Failure::usage(anyhow!("no command is called {name:?}; `validate --help` lists them")))?
         }
     };
     let mut page = Vec::new();

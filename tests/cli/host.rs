@@ -59,7 +59,8 @@ fn no_scenario_changes_a_given_host_unless_it_is_allowed_to() {
          [[check]]\nid = 'set.applied'\n",
     );
     bench.must(&["shim", "sim", "--machine", "mi300x", "--caller", "root"]);
-    let mode = || fs::read_to_string(find(&bench.path("sim/sys"), "current_compute_partition")).unwrap().trim().to_owned();
+    let mode =
+        || fs::read_to_string(find(&bench.path("sim/sys"), "current_compute_partition")).unwrap().trim().to_owned();
     let done = bench.run(&["run", "set.toml", "--host", "sim", "--results", "r"]);
     assert_eq!((done.code, mode().as_str()), (4, "SPX"), "{}", done.told());
     assert!(done.stderr.contains("going further than --interaction allows"), "{}", done.told());

@@ -14,8 +14,10 @@ fn children(folder: &Path) -> Vec<u32> {
     let mark = format!("ROCVET_HOST={}", folder.display());
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| fs::read(format!("/proc/{id}/environ")).is_ok_and(|text| String::from_utf8_lossy(&text).contains(&mark)))
-        .collect()
+    ids.filter(|id| {
+        fs::read(format!("/proc/{id}/environ")).is_ok_and(|text| String::from_utf8_lossy(&text).contains(&mark))
+    })
+    .collect()
 }
 
 #[test]
@@ -61,7 +63,9 @@ fn an_interrupted_run_keeps_its_record_and_leaves_no_process() {
             assert!(word == StatusWord::Aborted || case.id == "a" && word == StatusWord::Pass, "{}: {word}", case.id);
         }
         assert!(record.coverage.evaluated < record.coverage.planned, "aborted is not evaluated");
-        assert!(matches!(events(&run).last(), Some(rocvet::run::Event::RunFinished { exit }) if i32::from(*exit) == code));
+        assert!(
+            matches!(events(&run).last(), Some(rocvet::run::Event::RunFinished { exit }) if i32::from(*exit) == code)
+        );
     }
 }
 
@@ -69,8 +73,7 @@ fn an_interrupted_run_keeps_its_record_and_leaves_no_process() {
 fn a_recording_that_is_interrupted_is_no_host_and_leaves_no_process() {
     let bench = Bench::new();
     bench.must(&["shim", "host", "--machine", "mi300x", "--fault", "hang"]);
-    let mut child =
-        bench.command(&["record", "new", "--host", "host"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = bench.command(&["record", "new", "--host", "host"]).stderr(Stdio::null()).spawn().unwrap();
     while children(Path::new("host")).is_empty() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(5));

@@ -25,10 +25,14 @@ fn examples_of_help_are_commands_that_the_program_reads() {
         for example in examples.filter(|line| !line.contains('[')) {
             let line = example.split("   ").next().unwrap();
             let line = line.split([';', '>']).next().unwrap().split(" | ").next().unwrap();
-            let words: Vec<String> = line.split('\'').enumerate().flat_map(|(at, part)| match at % 2 {
-                1 => vec![part.to_owned()],
-                _ => part.split_whitespace().map(str::to_owned).collect(),
-            }).collect();
+            let words: Vec<String> = line
+                .split('\'')
+                .enumerate()
+                .flat_map(|(at, part)| match at % 2 {
+                    1 => vec![part.to_owned()],
+                    _ => part.split_whitespace().map(str::to_owned).collect(),
+                })
+                .collect();
             // With --help after it every option is read, and nothing is done.
             let words: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
             assert_eq!(bench.run(&words).code, 0, "{words:?}");
@@ -68,7 +72,8 @@ fn a_schema_admits_what_the_program_reads_and_nothing_else() {
     let bench = Bench::new();
     bench.write("good.toml", scenario(&[], COUNT));
     let shipped = include_str!("../../scenarios/machines/mi300x.toml");
-    let machine = "name = 'x'\npart = 'mi300x'\ngpus = 2\ncompute = 'CPX'\nmemory = 'NPS4'\nfaults = ['hang']\n[quirks]\n";
+    let machine =
+        "name = 'x'\npart = 'mi300x'\ngpus = 2\ncompute = 'CPX'\nmemory = 'NPS4'\nfaults = ['hang']\n[quirks]\n";
     for (schema, text, good) in [
         ("scenario", scenario(&[], COUNT), true),
         ("scenario", scenario(&[], COUNT).replace("why", "wyh"), false),
@@ -82,7 +87,8 @@ fn a_schema_admits_what_the_program_reads_and_nothing_else() {
     ] {
         let document = serde_json::from_str(&bench.must(&["schema", schema])).unwrap();
         let validator = jsonschema::validator_for(&document).unwrap();
-        let value: serde_json::Value = toml::from_str::<toml::Table>(&text).map(|table| serde_json::to_value(table).unwrap()).unwrap();
+        let value: serde_json::Value =
+            toml::from_str::<toml::Table>(&text).map(|table| serde_json::to_value(table).unwrap()).unwrap();
         assert_eq!(validator.is_valid(&value), good, "{schema}: {text}");
     }
 }

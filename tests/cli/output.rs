@@ -55,9 +55,10 @@ fn the_same_command_is_told_that_runs_a_case_again() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let bench = bench();
-    for args in [&["list"][..], &["explain"], &["schema", "run"], &["run", "fail.toml", "--format", "json", "--results", "r"]] {
-        let mut child =
-            bench.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for args in
+        [&["list"][..], &["explain"], &["schema", "run"], &["run", "fail.toml", "--format", "json", "--results", "r"]]
+    {
+        let mut child = bench.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();

@@ -16,7 +16,11 @@ const RECORDINGS: [(&str, &str, i32); 8] = [
     ("mi300a-tpx-nps1-26.2.1", "--machine mi300a --amd-smi 26.2.1 --compute TPX", 0),
     ("mi355x-dpx-nps2-27.1.0", "--machine mi355x --amd-smi 27.1.0 --compute DPX --memory NPS2", 0),
     ("rx5700xt-26.2.1", "--machine rx5700xt --amd-smi 26.2.1", 4),
-    ("faulty-mi300x-7-of-8", "--machine mi300x --amd-smi 26.2.1 --compute CPX --memory NPS4 --fault missing_last_device", 1),
+    (
+        "faulty-mi300x-7-of-8",
+        "--machine mi300x --amd-smi 26.2.1 --compute CPX --memory NPS4 --fault missing_last_device",
+        1,
+    ),
     ("faulty-mi300x-driver-missing", "--machine mi300x --amd-smi 26.2.1 --fault driver_missing", 3),
 ];
 
@@ -61,7 +65,10 @@ fn nothing_else_is_shipped_and_all_of_it_is_small() {
     let readme = fs::read_to_string(shipped("README.md")).unwrap();
     let mut bytes = 0;
     for (name, options, _) in RECORDINGS {
-        assert!(readme.contains(&format!("validate shim host --caller root {options}")), "README.md: {name}: {options}");
+        assert!(
+            readme.contains(&format!("validate shim host --caller root {options}")),
+            "README.md: {name}: {options}"
+        );
         bytes += tree(&shipped(name)).values().map(String::len).sum::<usize>();
     }
     assert!(bytes < 1 << 20, "{bytes} bytes");
@@ -82,7 +89,10 @@ fn a_recording_gives_the_verdicts_of_its_machine() {
         let live = verdicts("host");
         assert_eq!(recorded.is_some(), live.is_some());
         let (Some(recorded), Some(live)) = (recorded, live) else { continue };
-        assert_eq!((recorded.provenance.to_string(), live.provenance.to_string()), ("recorded".into(), "simulated".into()));
+        assert_eq!(
+            (recorded.provenance.to_string(), live.provenance.to_string()),
+            ("recorded".into(), "simulated".into())
+        );
         assert!(!recorded.cases.is_empty());
         assert_eq!(recorded.cases.len(), live.cases.len(), "{name}");
         for (recorded, live) in recorded.cases.iter().zip(&live.cases) {

@@ -158,9 +158,13 @@ fn a_case_that_passes_when_tried_again_is_flaky() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let begun = || fs::read_dir(bench.path("r")).is_ok_and(|runs| {
-        runs.flatten().any(|run| fs::read_to_string(run.path().join("events.jsonl")).is_ok_and(|text| text.contains("case-started")))
-    });
+    let begun = || {
+        fs::read_dir(bench.path("r")).is_ok_and(|runs| {
+            runs.flatten().any(|run| {
+                fs::read_to_string(run.path().join("events.jsonl")).is_ok_and(|text| text.contains("case-started"))
+            })
+        })
+    };
     while !begun() {
         assert!(child.try_wait().unwrap().is_none());
         std::thread::yield_now();
