@@ -40,7 +40,8 @@ pub fn create(dir: &Path, machine: &Machine) -> Result<(), HostError> {
     put(dir, GENERATION_FILE, format!("{}\n", kernel.state().generation).as_bytes())?;
     put(dir, KMSG_FILE, kmsg(&kernel.view()).as_bytes())?;
     // Last: a folder is a host only when all of it is there.
-    let origin = format!("simulated {} ({} GPUs)", machine.name, machine.gpus);
+    let plural = if machine.gpus == 1 { "" } else { "s" };
+    let origin = format!("simulated {} ({} GPU{plural})", machine.name, machine.gpus);
     put(dir, HOST_FILE, HostFile::new(HostKind::Simulated, origin, Some(machine.amd_smi)).to_toml()?.as_bytes())
 }
 
