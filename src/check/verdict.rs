@@ -40,14 +40,12 @@ impl Verdict {
     /// Compares what each check made with what the scenario expects of it.
     ///
     /// On hardware `expect` changes nothing: a finding there is a finding.
-    pub fn of(provenance: Provenance, checks: Vec<Judged>) -> Self {
-        let worst = checks
-            .iter()
-            .map(|judged| match provenance {
-                Provenance::Hardware => compare(&Expect::Met, &judged.evaluation),
-                Provenance::Simulated | Provenance::Recorded => compare(&judged.expect, &judged.evaluation),
-            })
-            .max();
+    pub fn of(provenance: Provenance, mut checks: Vec<Judged>) -> Self {
+        match provenance {
+            Provenance::Hardware => checks.iter_mut().for_each(|judged| judged.expect = Expect::Met),
+            Provenance::Simulated | Provenance::Recorded => {}
+        }
+        let worst = checks.iter().map(|judged| compare(&judged.expect, &judged.evaluation)).max();
         let status = match worst {
             None => Status::NotEvaluated { reason: "the case has no checks".to_owned() },
             Some(Match::Met) => Status::Pass,
@@ -110,5 +108,100 @@ fn compare(expect: &Expect, made: &Evaluation) -> Match {
             Some(_) => Match::Worse,
             None => Match::Better,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::evaluation::{Collector, GapKind};
+    use super::super::memory_per_device::ABOUT;
+    use super::*;
+
+    const MET: &[&str] = &["met"];
+    const UNMET: &[&str] = &["met", "kfd-differs"];
+    const TWO: &[&str] = &["kfd-differs", "split-differs"];
+    const DOUBT: &[&str] = &["met", "?whole-gpu-on-partition-0"];
+    const GAP: &[&str] = &["met", "gap"];
+    const UNMET_AND_GAP: &[&str] = &["kfd-differs", "gap"];
+
+    /// An evaluation in short: `met`, `gap`, `?doubtful`, or the id of an unmet finding.
+    fn made(short: &[&'static str]) -> Evaluation {
+        let mut collector = Collector::new(&ABOUT);
+        for &word in short {
+            match word {
+                "met" => collector.met("x", "1", "1"),
+                "gap" => collector.gap(GapKind::NotReported, "x", "nobody said"),
+                word => match word.strip_prefix('?') {
+                    Some(id) => collector.doubtful(id, "x", "1", "2"),
+                    None => collector.unmet(word, "x", "1", "2"),
+                },
+            }
+        }
+        collector.finish()
+    }
+
+    fn status(provenance: Provenance, expect: &Expect, short: &[&'static str]) -> String {
+        let judged = Judged { check: CheckId::MemoryPerDevice, expect: expect.clone(), evaluation: made(short) };
+        Verdict::of(provenance, vec![judged]).status().word().name().to_owned()
+    }
+
+    #[test]
+    fn what_a_scenario_expects_decides_on_simulated_hosts() {
+        let unmet = |id: &str| Expect::Unmet { finding: id.to_owned() };
+        let doubtful = |id: &str| Expect::Doubtful { finding: id.to_owned() };
+        let gap = |reason: &str| Expect::NotEvaluated { reason: reason.to_owned() };
+        let table: &[(Expect, &[&'static str], &str)] = &[
+            (Expect::Met, MET, "pass"),
+            (Expect::Met, DOUBT, "pass"),
+            (Expect::Met, UNMET, "fail"),
+            (Expect::Met, GAP, "not-evaluated"),
+            (Expect::Met, UNMET_AND_GAP, "fail"),
+            (unmet("kfd-differs"), UNMET, "expected-failure"),
+            (unmet("kfd-differs"), UNMET_AND_GAP, "expected-failure"),
+            (unmet("split-differs"), UNMET, "fail"),
+            (unmet("kfd-differs"), TWO, "fail"),
+            (unmet("kfd-differs"), MET, "unexpected-pass"),
+            (unmet("kfd-differs"), DOUBT, "unexpected-pass"),
+            (unmet("kfd-differs"), GAP, "not-evaluated"),
+            (doubtful("whole-gpu-on-partition-0"), DOUBT, "expected-failure"),
+            (doubtful("uuid-shared"), DOUBT, "fail"),
+            (doubtful("whole-gpu-on-partition-0"), MET, "unexpected-pass"),
+            (doubtful("whole-gpu-on-partition-0"), UNMET, "fail"),
+            (doubtful("whole-gpu-on-partition-0"), GAP, "not-evaluated"),
+            (gap("nobody"), GAP, "expected-not-evaluated"),
+            (gap("hung"), GAP, "fail"),
+            (gap("nobody"), MET, "unexpected-pass"),
+            (gap("nobody"), UNMET, "fail"),
+            (gap("nobody"), UNMET_AND_GAP, "fail"),
+        ];
+        for (expect, short, word) in table {
+            for provenance in [Provenance::Simulated, Provenance::Recorded] {
+                assert_eq!(status(provenance, expect, short), *word, "{expect:?} {short:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn on_hardware_a_finding_is_a_finding_whatever_was_expected() {
+        let expectations = [
+            Expect::Met,
+            Expect::Unmet { finding: "kfd-differs".to_owned() },
+            Expect::NotEvaluated { reason: "nobody".to_owned() },
+        ];
+        for expect in &expectations {
+            for (short, word) in [(MET, "pass"), (UNMET, "fail"), (GAP, "not-evaluated"), (DOUBT, "pass")] {
+                assert_eq!(status(Provenance::Hardware, expect, short), word, "{expect:?} {short:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_check_decides_and_no_check_is_no_pass() {
+        let judged = |expect, short| Judged { check: CheckId::MemoryPerDevice, expect, evaluation: made(short) };
+        let of = |checks| Verdict::of(Provenance::Simulated, checks).status().word().name();
+        assert_eq!(of(vec![judged(Expect::Met, MET), judged(Expect::Met, UNMET)]), "fail");
+        assert_eq!(of(vec![judged(Expect::Met, GAP), judged(Expect::Met, MET)]), "not-evaluated");
+        assert_eq!(of(Vec::new()), "not-evaluated");
+        assert_eq!(of(vec![judged(Expect::Met, &[])]), "not-evaluated");
     }
 }

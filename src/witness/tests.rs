@@ -1,12 +1,10 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
-//! Trees: made up here, made by the public generator of reference trees, and one captured from hardware.
+//! Trees made up here; real ones are in `tests/research/`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 
-use crate::domain::{Bytes, ComputeMode, MemoryMode, Reading};
+use crate::domain::{Bytes, ComputeMode, Reading};
 
 use super::kfd::{location, read_kfd};
 use super::sysfs::read_sysfs;
