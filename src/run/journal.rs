@@ -105,9 +105,10 @@ impl RunFolder {
     pub fn finish(&self, record: &RunRecord) -> Result<(), JournalError> {
         let path = self.path.join("run.json");
         let write = || -> io::Result<()> {
+            let mut text = serde_json::to_vec_pretty(record)?;
+            text.push(b'\n');
             let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
-            serde_json::to_writer_pretty(&mut file, record)?;
-            file.write_all(b"\n")?;
+            file.write_all(&text)?;
             file.persist(&path)?;
             Ok(())
         };
