@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::check::{self, Judged, Verdict};
 use crate::domain::Status;
 use crate::host::simulated::{self, Faces};
-use crate::host::{Asking, Host};
+use crate::host::{Asking, Host, HostError};
 use crate::scenario::Case;
+use crate::witness::Reload;
 
 use super::clock::Stopwatch;
 use super::execute::as_expected;
@@ -87,8 +88,12 @@ impl Bed {
 struct SimulatedBench<'a>(&'a Path);
 
 impl Bench for SimulatedBench<'_> {
-    fn reload(&self) -> Result<(), String> {
-        simulated::reload(self.0).map_err(told)
+    fn reload(&self) -> Result<Reload, String> {
+        match simulated::reload(self.0) {
+            Ok(()) => Ok(Reload::Done),
+            Err(HostError::Refused(why)) => Ok(Reload::Refused { why }),
+            Err(error) => Err(told(error)),
+        }
     }
 
     fn hold(&self, open: bool) -> Result<(), String> {
