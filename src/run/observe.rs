@@ -25,7 +25,7 @@ pub trait Bench {
 
 /// What the checks of a case read, together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wanted {
+pub(super) struct Wanted {
     queries: BTreeSet<Query>,
     sysfs: bool,
     kfd: bool,
@@ -36,7 +36,7 @@ struct Wanted {
 /// # Errors
 /// A step could not be done at all: our tool or the scenario is wrong, not the machine.
 pub fn observe(case: &Case, host: &Host, bench: Option<&dyn Bench>, asking: &Asking) -> Result<Observations, String> {
-    let wanted = wanted(case);
+    let wanted = Wanted::of(case);
     let changes = case.steps.iter().any(|step| matches!(step, Step::Set(_)));
     let look = || look(host, &wanted, case.format, asking);
     let before = changes.then(look);
@@ -56,15 +56,22 @@ pub fn observe(case: &Case, host: &Host, bench: Option<&dyn Bench>, asking: &Ask
     Ok(Observations { provenance: host.provenance(), before, sets, runs, after: look() })
 }
 
-fn wanted(case: &Case) -> Wanted {
-    let mut wanted = Wanted { queries: case.ask.iter().copied().collect(), sysfs: false, kfd: false };
-    for each in &case.checks {
-        let needs = check::about(each.spec.id()).needs;
-        wanted.queries.extend(needs.queries);
-        wanted.sysfs |= needs.sysfs;
-        wanted.kfd |= needs.kfd;
+impl Wanted {
+    pub(super) fn of(case: &Case) -> Self {
+        let mut wanted = Self { queries: case.ask.iter().copied().collect(), sysfs: false, kfd: false };
+        for each in &case.checks {
+            let needs = check::about(each.spec.id()).needs;
+            wanted.queries.extend(needs.queries);
+            wanted.sysfs |= needs.sysfs;
+            wanted.kfd |= needs.kfd;
+        }
+        wanted
     }
-    wanted
+
+    /// Whether any tree of the host is read.
+    pub(super) fn reads_trees(&self) -> bool {
+        self.sysfs || self.kfd
+    }
 }
 
 fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Snapshot {
