@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,9 @@ impl RunFolder {
     pub fn finish(&self, record: &RunRecord) -> Result<(), JournalError> {
         let path = self.path.join("run.json");
         let write = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            // Readable like every other file of the run; a temporary file is its owner's alone otherwise.
+            let open = fs::Permissions::from_mode(0o666);
+            let mut file = tempfile::Builder::new().permissions(open).tempfile_in(&self.path)?;
             serde_json::to_writer_pretty(&mut file, record)?;
             file.write_all(b"\n")?;
             file.persist(&path)?;
