@@ -74,7 +74,7 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
         collector.gap(
             GapKind::NotReported,
             "amd-smi partition",
-            "no device shows a profile: N/A for all (root is needed)",
+            "no device shows a profile: N/A for all (without root, in a guest, and before tool 25)",
         );
     }
     for (at, (gpu, rows)) in groups.iter().enumerate() {

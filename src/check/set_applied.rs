@@ -2,7 +2,7 @@
 
 use crate::domain::{CheckId, ComputeMode, Confidence, MemoryMode, Reading};
 use crate::witness::amd_smi::{Query, SetOutcome, SetRequest};
-use crate::witness::{Observations, SetDone, Snapshot};
+use crate::witness::{Observations, Reload, SetDone, Snapshot};
 
 use super::about::{About, FindingAbout, Needs};
 use super::calls::command;
@@ -19,13 +19,18 @@ pub(super) const ABOUT: About = About {
     findings: &[
         FindingAbout {
             id: "said-but-not-applied",
-            what: "The tool says that it set the mode; the machine is in another one.",
+            what: "The tool says that it set the mode, and the driver was loaded again where that is needed; the machine is in another mode.",
             next: "believe the read-back; try again through sysfs and keep both as evidence",
         },
         FindingAbout {
             id: "needs-reload",
             what: "The memory request is recorded, and not in force before the driver is loaded again (tools from ROCm 7.0 on).",
             next: "stop every client, then `modprobe -r amdgpu && modprobe amdgpu`, and read the mode back",
+        },
+        FindingAbout {
+            id: "not-applied",
+            what: "The machine is in another mode, and the tool's answer to the request cannot be read.",
+            next: "the raw output is in the evidence; read the mode back and ask again",
         },
         FindingAbout {
             id: "refused",
@@ -50,9 +55,9 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     }
     for set in [compute, memory].into_iter().flatten() {
         match &set.request {
-            SetRequest::Compute { mode, .. } => judge(&mut collector, set, *mode, &compute_modes(set, seen), None),
+            SetRequest::Compute { mode, .. } => judge(&mut collector, set, *mode, &compute_modes(set, seen)),
             SetRequest::Memory { mode, .. } => {
-                judge(&mut collector, set, *mode, &memory_modes(&seen.after), Some("needs-reload"));
+                judge(&mut collector, set, *mode, &memory_modes(&seen.after));
             }
         }
     }
@@ -64,7 +69,6 @@ fn judge<T: PartialEq + Copy + ToString>(
     set: &SetDone,
     wanted: T,
     found: &[(String, Reading<T>)],
-    pending: Option<&'static str>,
 ) {
     let command = command(&set.asked.call.args);
     let refusal = refusal(set);
@@ -82,8 +86,8 @@ fn judge<T: PartialEq + Copy + ToString>(
         match (&refusal, *mode == wanted) {
             (None, true) => collector.met(subject.clone(), expected, observed),
             (None, false) => {
-                let id = pending.unwrap_or("said-but-not-applied");
-                collector.unmet(id, subject.clone(), expected, format!("{observed}, though the tool says it was set"));
+                let (id, why) = unapplied(set);
+                collector.unmet(id, subject.clone(), expected, format!("{observed}, {why}"));
             }
             (Some(text), false) => {
                 collector.unmet("refused", subject.clone(), expected, format!("{observed}; refused: {text}"));
@@ -97,6 +101,29 @@ fn judge<T: PartialEq + Copy + ToString>(
                 );
             }
         }
+    }
+}
+
+/// Why a request that nobody refused is not in force. A tool that leaves the driver reload to its user says so.
+fn unapplied(set: &SetDone) -> (&'static str, String) {
+    let answer = &set.asked.answer.value;
+    let Some(rows) = answer.value() else {
+        let reason = answer.absence().unwrap_or_default();
+        return ("not-applied", format!("and the tool's answer is {reason}"));
+    };
+    let waits = matches!(set.request, SetRequest::Memory { .. })
+        && rows.iter().any(|row| match row.outcome.value() {
+            Some(SetOutcome::Said { sentence }) => sentence.contains("reload"),
+            Some(SetOutcome::Failed { .. }) | None => false,
+        });
+    let said = "though the tool says it was set";
+    if !waits {
+        return ("said-but-not-applied", said.to_owned());
+    }
+    match &set.reload {
+        Some(Reload::Done) => ("said-but-not-applied", format!("{said} and the driver was loaded again")),
+        Some(Reload::Refused { why }) => ("needs-reload", format!("{said}: {why}")),
+        None => ("needs-reload", said.to_owned()),
     }
 }
 

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::check::{self, Judged, Verdict};
 use crate::domain::Status;
-use crate::host::{Asking, Host, simulated};
+use crate::host::simulated::{self, Faces};
+use crate::host::{Asking, Host, HostError};
 use crate::scenario::Case;
+use crate::witness::Reload;
 
 use super::clock::Stopwatch;
 use super::execute::as_expected;
 use super::journal::keep_evidence;
-use super::observe::{Bench, observe};
+use super::observe::{Bench, Wanted, observe};
 use super::record::{CaseRecord, CheckRecord};
 
 /// Where cases run.
@@ -61,7 +63,8 @@ impl Bed {
             Lab::Simulated { scratch, program } => {
                 let folder = tempfile::Builder::new().prefix("host-").tempdir_in(scratch).map_err(told)?;
                 let machine = case.simulate.resolve().map_err(told)?;
-                simulated::create(folder.path(), &machine).map_err(told)?;
+                let faces = if Wanted::of(case).reads_trees() { Faces::Both } else { Faces::Tool };
+                simulated::create(folder.path(), &machine, faces).map_err(told)?;
                 let host = Host::open(folder.path()).map_err(told)?.with_program(program);
                 observe(case, &host, Some(&SimulatedBench(folder.path())), &asking)?
             }
@@ -85,8 +88,12 @@ impl Bed {
 struct SimulatedBench<'a>(&'a Path);
 
 impl Bench for SimulatedBench<'_> {
-    fn reload(&self) -> Result<(), String> {
-        simulated::reload(self.0).map_err(told)
+    fn reload(&self) -> Result<Reload, String> {
+        match simulated::reload(self.0) {
+            Ok(()) => Ok(Reload::Done),
+            Err(HostError::Refused(why)) => Ok(Reload::Refused { why }),
+            Err(error) => Err(told(error)),
+        }
     }
 
     fn hold(&self, open: bool) -> Result<(), String> {

@@ -106,11 +106,12 @@ impl RunFolder {
     pub fn finish(&self, record: &RunRecord) -> Result<(), JournalError> {
         let path = self.path.join("run.json");
         let write = || -> io::Result<()> {
+            let mut text = serde_json::to_vec_pretty(record)?;
+            text.push(b'\n');
             // Readable like every other file of the run; a temporary file is its owner's alone otherwise.
             let open = fs::Permissions::from_mode(0o666);
             let mut file = tempfile::Builder::new().permissions(open).tempfile_in(&self.path)?;
-            serde_json::to_writer_pretty(&mut file, record)?;
-            file.write_all(b"\n")?;
+            file.write_all(&text)?;
             file.persist(&path)?;
             Ok(())
         };

@@ -45,7 +45,8 @@ pub fn select(values: &[String], devices: &[Identity]) -> Selection {
             Some((at, _)) => chosen.push(at),
             None if value.is_empty() => return Selection::Empty,
             None => {
-                let digits = value.chars().all(|c| c.is_ascii_digit());
+                // Python's `isdigit` knows the digits of every script.
+                let digits = value.chars().all(char::is_numeric);
                 let well_formed = digits || is_uuid(value) || address.is_some();
                 return Selection::Unknown { value: value.clone(), well_formed };
             }
