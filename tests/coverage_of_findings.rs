@@ -106,13 +106,10 @@ fn every_fault_is_planted_by_a_scenario() {
     for case in &cases {
         for fault in &case.simulate.faults {
             // A fault that begins later is planted as much as one that is there from the start.
-            let mut fault = fault;
-            loop {
+            let mut left = Some(fault);
+            while let Some(fault) = left {
                 planted.entry(kind(fault)).or_insert(&case.id);
-                match fault {
-                    Fault::After { fault: later, .. } => fault = later,
-                    _ => break,
-                }
+                left = if let Fault::After { fault: later, .. } = fault { Some(later) } else { None };
             }
         }
     }

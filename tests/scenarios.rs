@@ -3,6 +3,8 @@
 //! A test passes when its case comes out as the scenario says. `cargo test --test scenarios -- partition/mi300x` runs
 //! some of them; nextest lists and runs them one by one.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod bed;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Where the tests of the corpus run their cases.
 
+#![allow(clippy::expect_used)]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
