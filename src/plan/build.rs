@@ -101,7 +101,10 @@ impl Plan {
         let mut not_selected = Vec::new();
         let mut chosen = Vec::new();
         let mut asked = HashMap::new();
-        for (position, case) in cases.into_iter().enumerate() {
+        let mut cases: Vec<(usize, Case)> = cases.into_iter().enumerate().collect();
+        // Of variants that ask the same, the one named after this host's own tool is taken.
+        cases.sort_by_key(|(_, case)| !speaks_as(case, target));
+        for (position, case) in cases {
             let choice = match choose(&case, selection, target) {
                 Choice::Refused(reason) => Err(reason),
                 Choice::Chosen(unknown) => duplicate(&case, target, &mut asked).map_or(Ok(unknown), Err),
@@ -111,6 +114,7 @@ impl Plan {
                 Err(reason) => not_selected.push((position, Excluded { case, reason })),
             }
         }
+        chosen.sort_by_key(|&(position, ..)| position);
         if let Some(shard) = selection.shard {
             let total = chosen.len();
             let mut kept = Vec::new();
@@ -189,6 +193,14 @@ fn planted(case: &Case, provenance: Provenance) -> Option<&'static str> {
         Some("a driver that is reloaded by a test")
     } else {
         None
+    }
+}
+
+/// Whether a case simulates the amd-smi version that the given host has.
+fn speaks_as(case: &Case, target: &Target) -> bool {
+    match target {
+        Target::Simulated => false,
+        Target::Given { host, .. } => host.tool.value() == Some(&case.simulate.amd_smi),
     }
 }
 

@@ -159,6 +159,19 @@ fn what_could_not_be_read_is_not_evaluated_rather_than_not_selected() {
 }
 
 #[test]
+fn of_variants_that_ask_the_same_the_one_with_the_hosts_own_tool_runs() {
+    for (tool, expected) in [
+        (Reading::Value(ToolVersion::new(26, 2, 1)), "memory/mi300x::amd-smi=26.2.1"),
+        (Reading::Value(ToolVersion::new(27, 1, 0)), "memory/mi300x::amd-smi=27.1.0"),
+        (Reading::Value(ToolVersion::new(25, 0, 0)), "memory/mi300x::amd-smi=26.2.1"),
+        (Reading::NotReported, "memory/mi300x::amd-smi=26.2.1"),
+    ] {
+        let target = given(Provenance::Recorded, |host| host.tool = tool.clone());
+        assert_eq!(ids(&Plan::build(all(), &Selection::default(), &target)), [expected], "{tool:?}");
+    }
+}
+
+#[test]
 fn levels_follow_the_host_unless_somebody_says() {
     let runs_set = |target: &Target, level| {
         let selection = Selection { level, ..Selection::default() };

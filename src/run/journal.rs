@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -107,7 +108,9 @@ impl RunFolder {
         let write = || -> io::Result<()> {
             let mut text = serde_json::to_vec_pretty(record)?;
             text.push(b'\n');
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            // Readable like every other file of the run; a temporary file is its owner's alone otherwise.
+            let open = fs::Permissions::from_mode(0o666);
+            let mut file = tempfile::Builder::new().permissions(open).tempfile_in(&self.path)?;
             file.write_all(&text)?;
             file.persist(&path)?;
             Ok(())

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use rocvet::domain::StatusWord;
-use rocvet::run::{Event, RunRecord};
+use rocvet::run::{CaseRecord, Event, RunRecord};
 
 use super::support::{Bench, COUNT, events, record, scenario};
 
@@ -199,7 +201,47 @@ fn a_record_names_the_program_and_not_where_it_is_installed() {
     bench.must(&["run", "pass.toml", "--results", "r"]);
     let run = bench.only_run("r");
     assert_eq!(record(&run).run.command, ["validate", "run", "pass.toml", "--results", "r"]);
+    let mode = |file: &str| fs::metadata(run.join(file)).unwrap().permissions().mode();
+    assert_eq!(mode("run.json"), mode("events.jsonl"), "who may read one may read the other");
     let text = fs::read_to_string(run.join("run.json")).unwrap();
     assert!(!text.contains(&bench.path("").display().to_string()), "{text}");
     assert!(!text.contains(env!("CARGO_MANIFEST_DIR")), "{text}");
+}
+
+#[test]
+fn the_sample_in_the_repository_is_a_run_of_this_version_and_names_no_place() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/0-sample");
+    let (record, events) = (record(&sample), events(&sample));
+    assert_eq!((record.exit.code, events.last()), (1, Some(&Event::RunFinished { exit: 1 })));
+    let finished = events.iter().filter(|event| matches!(event, Event::CaseFinished { .. })).count();
+    assert_eq!(finished, record.cases.len());
+    let command: Vec<&str> = record.run.command.iter().map(String::as_str).collect();
+    assert_eq!(command[..2], ["validate", "run"]);
+    let done = Bench::new()
+        .command(&command[1..])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .arg("--results")
+        .arg(env!("CARGO_TARGET_TMPDIR"))
+        .args(["--format", "json"])
+        .output()
+        .unwrap();
+    let today: RunRecord = serde_json::from_slice(&done.stdout).unwrap();
+    let findings = |record: &RunRecord| -> Vec<_> {
+        let judged = |case: &CaseRecord| -> Vec<String> {
+            let findings = case.findings.iter().flat_map(|check| &check.findings);
+            findings.map(|finding| format!("{} {:?}", finding.id(), finding.judgement())).collect()
+        };
+        record.cases.iter().map(|case| (case.id.clone(), case.status.clone(), judged(case))).collect()
+    };
+    assert_eq!(findings(&record), findings(&today), "the sample is stale: `results/README.md` says how it is made");
+    for case in &record.cases {
+        let calls = fs::read_to_string(sample.join(case.evidence.as_ref().unwrap()).join("calls.txt")).unwrap();
+        assert!(calls.contains("$ amd-smi list --json"), "{}", case.id);
+    }
+    for entry in walkdir::WalkDir::new(&sample).into_iter().flatten().filter(|entry| entry.file_type().is_file()) {
+        let text = fs::read_to_string(entry.path()).unwrap();
+        for place in ["/home/", "/root/", "/tmp/", "/work/", env!("CARGO_MANIFEST_DIR")] {
+            assert!(!text.contains(place), "{} names {place}", entry.path().display());
+        }
+    }
 }

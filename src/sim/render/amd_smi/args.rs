@@ -126,7 +126,9 @@ fn classic(text: &'static str, line: &Line<'_>, scene: &Scene<'_>) -> Result<Cal
     };
     let name = &line.args[at];
     match interface::entries(text).find(|entry| entry.name == name || entry.alias == Some(name)) {
-        Some(entry) if scene.platform.bare_metal() || !entry.bare_metal => parse(text, entry.name, line, Some(at), scene),
+        Some(entry) if scene.platform.bare_metal() || !entry.bare_metal => {
+            parse(text, entry.name, line, Some(at), scene)
+        }
         Some(_) | None => {
             let shown = name.split('\'').next().unwrap_or_default();
             Err(complain(&Complaint::Command(shown.to_owned()), line, scene, ""))
