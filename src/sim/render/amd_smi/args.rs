@@ -21,6 +21,8 @@ pub struct Scene<'a> {
     pub generation: Generation,
     /// Bare metal or guest, as the tool sees it.
     pub platform: Platform,
+    /// Commands of the generation that this version of the tool does not have yet.
+    pub lacks: &'static [&'static str],
     /// Devices that `-g` can name, in the tool's order.
     pub devices: &'a [Identity],
     /// Types and indexes that `set -C` takes; `None` where the tool finds no profiles (no partitions, or not root).
@@ -82,7 +84,7 @@ fn accept(args: &[String], scene: &Scene<'_>) -> Result<Call, Response> {
     };
     match (args.args.first().map(String::as_str), scene.generation) {
         (None, Generation::V26 | Generation::V27) => parse(text, "default", &args, None, scene),
-        (None, _) => Err(overview(text, scene)),
+        (None, _) => Err(overview(here(text, scene), scene)),
         (Some("--loglevel"), Generation::V26 | Generation::V27) if names_debug(args.raw) => {
             modern(text, "default", &args, None, scene)
         }
@@ -119,13 +121,13 @@ fn classic(text: &'static str, line: &Line<'_>, scene: &Scene<'_>) -> Result<Cal
     let word = line.args.iter().position(|arg| !arg.starts_with('-') || arg.contains(' '));
     let before = &line.args[..word.unwrap_or(line.args.len())];
     if before.iter().any(|arg| arg == "-h" || (arg.len() > 2 && "--help".starts_with(arg.as_str()))) {
-        return Err(overview(text, scene));
+        return Err(overview(here(text, scene), scene));
     }
     let Some(at) = word else {
         return Err(complain(&Complaint::Parameter(before.join(" ")), line, scene, ""));
     };
     let name = &line.args[at];
-    match interface::entries(text).find(|entry| entry.name == name || entry.alias == Some(name)) {
+    match here(text, scene).find(|entry| entry.name == name || entry.alias == Some(name)) {
         Some(entry) if scene.platform.bare_metal() || !entry.bare_metal => {
             parse(text, entry.name, line, Some(at), scene)
         }
@@ -134,6 +136,12 @@ fn classic(text: &'static str, line: &Line<'_>, scene: &Scene<'_>) -> Result<Cal
             Err(complain(&Complaint::Command(shown.to_owned()), line, scene, ""))
         }
     }
+}
+
+/// The commands of this version of the tool.
+fn here(text: &'static str, scene: &Scene<'_>) -> impl Iterator<Item = Entry> {
+    let lacks = scene.lacks;
+    interface::entries(text).filter(move |entry| !lacks.contains(&entry.name))
 }
 
 /// 26.0 and later: the first argument must be a command, and only the commands named are offered.
@@ -152,7 +160,7 @@ fn modern(
     let Some(entry) = known.iter().find(|entry| entry.name == first || entry.alias == Some(first)) else {
         return Err(match first {
             "--rocm-smi" if top => not_simulated("--rocm-smi"),
-            _ if top => overview(text, scene),
+            _ if top => overview(offered(&known, line.raw, scene).into_iter(), scene),
             // This message never comes as JSON: the tool looks for a format in the wrong place.
             _ => {
                 let mut response = Response::default();
@@ -266,10 +274,10 @@ fn complain(complaint: &Complaint, line: &Line<'_>, scene: &Scene<'_>, command: 
     response
 }
 
-fn overview(text: &'static str, scene: &Scene<'_>) -> Response {
+fn overview(entries: impl Iterator<Item = Entry>, scene: &Scene<'_>) -> Response {
     let mut response = Response::default();
     let bare_metal = scene.platform.bare_metal();
-    response.print(&help::overview(interface::entries(text), scene.generation, bare_metal, scene.banner));
+    response.print(&help::overview(entries, scene.generation, bare_metal, scene.banner));
     response
 }
 
