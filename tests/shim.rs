@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rocvet::domain::{ComputeMode, MemoryMode};
-use rocvet::host::simulated::{self, create, install_program};
+use rocvet::host::simulated::{self, Faces, create, install_program};
 use rocvet::sim::{Kernel, Machine, machine_named};
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ impl Shim {
     fn new(machine: &Machine) -> Self {
         // On the file system of the executable, so that it can be linked.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        create(folder.path(), machine).unwrap();
+        create(folder.path(), machine, Faces::Both).unwrap();
         install_program(folder.path(), Path::new(VALIDATE)).unwrap();
         Self { folder }
     }
@@ -250,13 +250,13 @@ fn a_fault_waits_for_its_call() {
 fn a_folder_that_is_not_ours_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.tex"), "x").unwrap();
-    let error = create(folder.path(), &machine("mi300x", &[])).unwrap_err().to_string();
+    let error = create(folder.path(), &machine("mi300x", &[]), Faces::Both).unwrap_err().to_string();
     assert!(error.contains("not a host"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
     let shim = Shim::new(&machine("mi300x", &[]));
     shim.call("set -C CPX");
-    create(shim.dir(), &machine("mi300x", &[])).unwrap();
+    create(shim.dir(), &machine("mi300x", &[]), Faces::Both).unwrap();
     assert_eq!(shim.modes().0, ComputeMode::Spx, "a simulated host starts anew");
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use crate::domain::{ComputeMode, MemoryMode, ToolVersion};
-use crate::host::simulated::{create, install_program};
+use crate::host::simulated::{Faces, create, install_program};
 use crate::sim::fault::spellings;
 use crate::sim::{Caller, Fault, Machine, Platform, machine_named, machine_names};
 
@@ -60,7 +60,7 @@ pub enum CallerArg {
 /// The machine cannot be, or the folder cannot be used.
 pub fn run(args: &ShimArgs) -> anyhow::Result<()> {
     let machine = machine(args)?;
-    create(&args.dir, &machine)?;
+    create(&args.dir, &machine, Faces::Both)?;
     let program = std::env::current_exe().context("cannot tell which executable this is")?;
     install_program(&args.dir, &program)?;
     let bin = args.dir.canonicalize().unwrap_or_else(|_| args.dir.clone()).join("bin");
@@ -123,7 +123,7 @@ fn base(name: &str) -> anyhow::Result<Machine> {
 
 fn after_help() -> String {
     let faults: Vec<String> = spellings().iter().map(|each| format!("  {:<36} {}", each.example, each.what)).collect();
-    format!("Machines: {}\n\nFaults:\n{}", machine_names().join(" "), faults.join("\n"))
+    format!("Machines: {}\n\nFaults:\n{}\n\n{}", machine_names().join(" "), faults.join("\n"), super::help::SHIM)
 }
 
 #[cfg(test)]

@@ -7,15 +7,15 @@ use crate::domain::{Ended, Reading};
 use crate::host::{Asking, Host};
 use crate::scenario::{Case, Step};
 use crate::witness::amd_smi::{Answer, Format, Query, SetRequest, parse};
-use crate::witness::{Asked, Call, Observations, SetDone, Snapshot, kfd, sysfs};
+use crate::witness::{Asked, Call, Observations, Reload, SetDone, Snapshot, kfd, sysfs};
 
 /// Something that only a simulated machine can do to itself.
 pub trait Bench {
-    /// Reloads the driver.
+    /// Reloads the driver; that the machine refuses is an answer, not an error.
     ///
     /// # Errors
-    /// The machine refused, in words.
-    fn reload(&self) -> Result<(), String>;
+    /// The host's state could not be changed.
+    fn reload(&self) -> Result<Reload, String>;
     /// A client opens the GPUs, or closes them.
     ///
     /// # Errors
@@ -25,7 +25,7 @@ pub trait Bench {
 
 /// What the checks of a case read, together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wanted {
+pub(super) struct Wanted {
     queries: BTreeSet<Query>,
     sysfs: bool,
     kfd: bool,
@@ -36,7 +36,7 @@ struct Wanted {
 /// # Errors
 /// A step could not be done at all: our tool or the scenario is wrong, not the machine.
 pub fn observe(case: &Case, host: &Host, bench: Option<&dyn Bench>, asking: &Asking) -> Result<Observations, String> {
-    let wanted = wanted(case);
+    let wanted = Wanted::of(case);
     let changes = case.steps.iter().any(|step| matches!(step, Step::Set(_)));
     let look = || look(host, &wanted, case.format, asking);
     let before = changes.then(look);
@@ -45,7 +45,10 @@ pub fn observe(case: &Case, host: &Host, bench: Option<&dyn Bench>, asking: &Ask
         match step {
             Step::Set(request) => sets.push(set(host, request, case.format, asking)),
             Step::Run(args) => runs.push(run(host, args, asking)),
-            Step::Reload => bench.ok_or("reload: only a simulated machine's driver is reloaded here")?.reload()?,
+            Step::Reload => {
+                let reload = bench.ok_or("reload: only a simulated machine's driver is reloaded here")?.reload()?;
+                sets.iter_mut().for_each(|set: &mut SetDone| set.reload = Some(reload.clone()));
+            }
             Step::Hold => bench.ok_or("hold: only a simulated machine has such a client")?.hold(true)?,
             Step::Release => bench.ok_or("release: only a simulated machine has such a client")?.hold(false)?,
         }
@@ -53,15 +56,22 @@ pub fn observe(case: &Case, host: &Host, bench: Option<&dyn Bench>, asking: &Ask
     Ok(Observations { provenance: host.provenance(), before, sets, runs, after: look() })
 }
 
-fn wanted(case: &Case) -> Wanted {
-    let mut wanted = Wanted { queries: case.ask.iter().copied().collect(), sysfs: false, kfd: false };
-    for each in &case.checks {
-        let needs = check::about(each.spec.id()).needs;
-        wanted.queries.extend(needs.queries);
-        wanted.sysfs |= needs.sysfs;
-        wanted.kfd |= needs.kfd;
+impl Wanted {
+    pub(super) fn of(case: &Case) -> Self {
+        let mut wanted = Self { queries: case.ask.iter().copied().collect(), sysfs: false, kfd: false };
+        for each in &case.checks {
+            let needs = check::about(each.spec.id()).needs;
+            wanted.queries.extend(needs.queries);
+            wanted.sysfs |= needs.sysfs;
+            wanted.kfd |= needs.kfd;
+        }
+        wanted
     }
-    wanted
+
+    /// Whether any tree of the host is read.
+    pub(super) fn reads_trees(&self) -> bool {
+        self.sysfs || self.kfd
+    }
 }
 
 fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Snapshot {
@@ -83,7 +93,7 @@ fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Snapsh
 fn set(host: &Host, request: &SetRequest, format: Format, asking: &Asking) -> SetDone {
     let call = host.call_amd_smi(&request.args(format), request.stdin(), asking);
     let asked = read(call, |call| parse::set_rows(call, format, request));
-    SetDone { request: request.clone(), asked }
+    SetDone { request: request.clone(), asked, reload: None }
 }
 
 /// A command given word for word: only its failure and its documents are read.

@@ -11,7 +11,7 @@ mod store;
 mod tree;
 
 pub use answer::{Answered, Call, answer};
-pub use create::create;
+pub use create::{Faces, create};
 pub use lock::{Lock, Sharing, lock};
 pub use program::install_program;
 pub use store::{hold, load, reload, update};
@@ -22,7 +22,7 @@ const MACHINE_FILE: &str = "machine.toml";
 /// What changes between calls.
 const STATE_FILE: &str = "state.json";
 
-/// Number of the state that the tree on disk shows.
+/// Number of the state that the tree on disk shows; absent where the host shows no tree.
 const GENERATION_FILE: &str = "generation";
 
 /// What is locked. Never replaced, unlike the files that it guards.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::host::{HostError, read_text};
 use crate::sim::{Kernel, Machine, MachineError, State};
-use crate::witness::tree::Tree;
+use crate::witness::tree::{Tree, TreeError, TreeProblem};
 
 use super::tree::{put, replace};
 use super::{GENERATION_FILE, Lock, MACHINE_FILE, STATE_FILE, Sharing, lock};
@@ -72,9 +72,14 @@ pub(super) fn state_text(state: &State) -> Result<Vec<u8>, HostError> {
 }
 
 /// Renders the tree again when it shows another state than `kernel`'s: after a change, and after a change that was
-/// interrupted before its tree was in place.
+/// interrupted before its tree was in place. A host without a tree is given none.
 pub(super) fn show(dir: &Path, kernel: &Kernel) -> Result<(), HostError> {
-    let shown = Tree::open(dir)?.read(GENERATION_FILE, 64).ok();
+    let shown = match Tree::open(dir)?.read(GENERATION_FILE, 64) {
+        Ok(shown) => Some(shown),
+        Err(TreeError { problem: TreeProblem::Missing, .. }) => return Ok(()),
+        // Whatever it is now, a number takes its place.
+        Err(_) => None,
+    };
     let number = format!("{}\n", kernel.state().generation).into_bytes();
     if shown.as_ref() == Some(&number) {
         return Ok(());

@@ -81,7 +81,17 @@ fn make_dir(path: &Path, made: &mut HashSet<PathBuf>) -> Result<(), HostError> {
     Ok(())
 }
 
-fn remove(path: &Path) -> Result<(), HostError> {
+/// Removes a file, if it is there.
+pub(super) fn forget(path: &Path) -> Result<(), HostError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unwritable(path, error)),
+    }
+}
+
+/// Removes a folder with all that is in it, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), HostError> {
     match fs::remove_dir_all(path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

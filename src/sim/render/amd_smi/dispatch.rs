@@ -73,13 +73,14 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
     if let Some(response) = query(&call, &ctx, &devices) {
         return response;
     }
+    let handles = view.devices.iter().map(|device| (device.gpu, device.partition)).collect();
     let task = Task {
         call: &call,
         targets,
         devices: &devices,
         profiles: &profiles,
         bare_metal: platform.bare_metal(),
-        library: Library { kernel, tool, root: session.root, noise: String::new(), waits_for_ever: false },
+        library: Library { kernel, tool, root: session.root, noise: String::new(), waits_for_ever: false, handles },
         session,
         out: Response::default(),
     };
