@@ -52,7 +52,8 @@ fn a_device_answers_to_its_address_as_each_generation_reads_it() {
         ("0:27:0.0", [true, false]),
         ("27.00.0", [true, false]),
         ("0x27:0_0:+0", [true, false]),
-        ("BDF(27:00.0)", [true, true]),
+        // Arguments are in lower case by then: the form of the library itself is not known any more.
+        ("BDF(27:00.0)", [false, false]),
         ("27:00.8", [false, false]),
         ("1:27:00.0", [false, false]),
         ("27:00", [false, false]),
