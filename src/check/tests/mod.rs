@@ -9,7 +9,7 @@ mod tool;
 
 use machine::healthy;
 
-use super::{Judgement, evaluate};
+use super::{Judgement, about, evaluate};
 use crate::domain::CheckSpec;
 use crate::witness::Observations;
 
@@ -45,7 +45,9 @@ fn told(spec: &CheckSpec, seen: &Observations) -> Vec<String> {
             Judgement::Unmet => "unmet",
             Judgement::Doubtful => "doubtful",
         };
-        assert!(finding.next().is_some() && finding.source().len() > 5, "{}: {}", spec.id(), finding.id());
+        let declared = about(spec.id()).findings.iter().find(|each| each.id == finding.id()).unwrap();
+        assert_eq!(finding.next(), Some(declared.next), "{}: {}", spec.id(), finding.id());
+        assert_eq!(finding.source(), about(spec.id()).source);
         assert_ne!(finding.expected(), finding.observed(), "{}: {}", spec.id(), finding.id());
         Some(format!("{word} {} {}", finding.id(), finding.subject()))
     });
