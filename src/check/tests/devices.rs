@@ -167,3 +167,28 @@ fn ids_are_complete_and_distinct() {
         ],
     );
 }
+
+#[test]
+fn what_is_distinct_is_said_only_where_it_is() {
+    type Spoil = fn(&mut crate::witness::Observations);
+    let cases: [(Spoil, usize); 4] = [
+        (|_| {}, 2),
+        (|seen| seen.list()[1].bdf = seen.list()[0].bdf.clone(), 1),
+        (|seen| seen.list()[1].uuid = seen.list()[0].uuid.clone(), 1),
+        (
+            |seen| {
+                for row in seen.list() {
+                    (row.bdf, row.uuid) = (Reading::NotReported, Reading::NotReported);
+                }
+            },
+            0,
+        ),
+    ];
+    for (spoil, count) in cases {
+        let mut seen = super::healthy();
+        spoil(&mut seen);
+        let made = super::evaluate(&CheckSpec::DevicesIds, &seen);
+        let distinct = made.findings().iter().filter(|finding| finding.expected().starts_with("distinct"));
+        assert_eq!(distinct.count(), count);
+    }
+}
