@@ -97,6 +97,25 @@ fn every_path_that_the_documents_name_exists() {
 }
 
 #[test]
+fn every_fact_document_that_is_cited_is_here() {
+    let mut missing = Vec::new();
+    let texts = ["src", "scenarios"].iter().flat_map(|folder| files(folder, &["rs", "toml"]));
+    for file in texts {
+        for (at, _) in read(&file).match_indices("facts/") {
+            let text = read(&file);
+            let name: String =
+                text[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || "/-_.".contains(*c)).collect();
+            let before = text[..at].chars().next_back();
+            let whole = before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '/');
+            if whole && name.ends_with(".md") && !root().join(&name).exists() {
+                missing.push(format!("{}: {name}", file.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
 fn the_rules_see_what_breaks_them() {
     assert_eq!(used_modules("use crate::{domain::Bytes, facts};\nuse crate::sim::View;"), ["domain", "facts", "sim"]);
     assert_eq!(production("a\n#[cfg(test)]\nmod tests {\n use crate::cli;\n}\n"), "a\n");
@@ -135,11 +154,15 @@ fn module_of(file: &Path) -> Option<String> {
 }
 
 fn sources(folder: &str) -> Vec<PathBuf> {
+    files(folder, &["rs"])
+}
+
+fn files(folder: &str, ends: &[&str]) -> Vec<PathBuf> {
     walkdir::WalkDir::new(root().join(folder))
         .into_iter()
         .filter_map(Result::ok)
         .map(walkdir::DirEntry::into_path)
-        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        .filter(|path| path.extension().is_some_and(|end| ends.iter().any(|wanted| end == *wanted)))
         .collect()
 }
 

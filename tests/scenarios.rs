@@ -3,19 +3,21 @@
 //! A test passes when its case comes out as the scenario says. `cargo test --test scenarios -- partition/mi300x` runs
 //! some of them; nextest lists and runs them one by one.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
+mod bed;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rocvet::check::Judgement;
 use rocvet::domain::Status;
-use rocvet::host::Asking;
-use rocvet::process::Cancel;
-use rocvet::run::{Bed, CaseRecord, Lab};
+use rocvet::run::{Bed, CaseRecord};
 use rocvet::scenario::{self, Case};
 
 /// A case that is run at most once in this process, for its own test and for its scenario's snapshot.
@@ -33,16 +35,8 @@ impl Once {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a scratch folder under target/");
-    let bed = Arc::new(Bed {
-        lab: Lab::Simulated {
-            scratch: scratch.path().to_owned(),
-            program: PathBuf::from(env!("CARGO_BIN_EXE_validate")),
-        },
-        asking: Asking { deadline: Duration::from_secs(60), cancel: Cancel::new() },
-        folder: scratch.path().to_owned(),
-    });
-    let cases = scenario::embedded().unwrap_or_else(|problems| panic!("{problems}"));
+    let (_scratch, bed) = bed::simulated();
+    let cases = scenario::load(&[]).unwrap_or_else(|problems| panic!("{problems}"));
     let mut by_scenario: BTreeMap<String, Vec<Arc<Once>>> = BTreeMap::new();
     for case in cases {
         let id = case.scenario.id.clone();
@@ -77,9 +71,9 @@ fn report(id: &str, cases: &[Arc<Once>]) -> Result<(), Failed> {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_input_file(Path::new("scenarios").join(format!("{id}.toml")));
-    let outcome = std::panic::catch_unwind(|| {
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         settings.bind(|| insta::assert_snapshot!(name.to_string_lossy().into_owned(), text));
-    });
+    }));
     outcome.map_err(|_| Failed::from("the report differs from its reviewed snapshot; `cargo insta review` shows how"))
 }
 

@@ -149,3 +149,17 @@ fn what_is_not_simulated_says_so() {
         play("mi300x", "27.1.0", &[], SAME, &[step(line, 69, "is not simulated", untouched)]);
     }
 }
+
+#[test]
+fn a_set_of_all_gpus_reaches_each_of_them_while_devices_come_and_go() {
+    let two: fn(&mut rocvet::sim::Machine) = |machine| machine.gpus = 2;
+    for (tool, code, says) in
+        [("24.5.2", 0, "Successfully"), ("26.2.1", 0, "Successfully"), ("27.1.0", 0, "Successfully")]
+    {
+        let steps = [
+            step("set -g all -C CPX", code, says, |state| state.compute == [ComputeMode::Cpx; 2]),
+            step("set -g all -C SPX", code, says, |state| state.compute == [ComputeMode::Spx; 2]),
+        ];
+        play("mi300x", tool, &[], two, &steps);
+    }
+}

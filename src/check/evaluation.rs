@@ -55,6 +55,8 @@ pub enum GapKind {
     ToolFailed,
     /// No facts about this part or version.
     Unknown,
+    /// What decides whether the scenario is for this host could not be read.
+    Undecided,
 }
 
 impl GapKind {
@@ -67,6 +69,7 @@ impl GapKind {
             Self::Malformed => "malformed",
             Self::ToolFailed => "tool failed",
             Self::Unknown => "no facts",
+            Self::Undecided => "cannot tell whether they apply",
         }
     }
 }

@@ -84,7 +84,7 @@ fn judge(collector: &mut Collector, rules: KernelRules, socket: &Socket<'_>) -> 
         Legality::NotOffered { .. } => {
             collector.gap(GapKind::Unknown, name, format!("{pair}: nobody says whether the firmware offers it"));
         }
-        Legality::Illegal { why } => collector.unmet("illegal-pair", name, why, pair),
+        Legality::Illegal { why } => collector.unmet("illegal-pair", name, format!("a legal pair ({why})"), pair),
     }
     Some(())
 }

@@ -74,7 +74,7 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
         collector.gap(
             GapKind::NotReported,
             "amd-smi partition",
-            "no device shows a profile: N/A for all (root is needed)",
+            "no device shows a profile: N/A for all (without root, in a guest, and before tool 25)",
         );
     }
     for (at, (gpu, rows)) in groups.iter().enumerate() {
@@ -108,7 +108,8 @@ fn judge(collector: &mut Collector, gpu: u32, rows: &[&ProfileRow], part: &Part,
     match (current, starred.as_slice()) {
         (Some(current), [one]) if current == *one => collector.met(subject, format!("{current} starred"), one.name()),
         (Some(current), other) => {
-            collector.unmet("starred-differs", subject, format!("{current} starred"), names(other));
+            let observed = if other.is_empty() { "no profile starred".to_owned() } else { names(other) };
+            collector.unmet("starred-differs", subject, format!("{current} starred"), observed);
         }
         (None, _) => collector.gap(GapKind::NotReported, subject, "sysfs shows no current compute partition"),
     }

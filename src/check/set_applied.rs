@@ -2,7 +2,7 @@
 
 use crate::domain::{CheckId, ComputeMode, Confidence, MemoryMode, Reading};
 use crate::witness::amd_smi::{Query, SetOutcome, SetRequest};
-use crate::witness::{Observations, SetDone, Snapshot};
+use crate::witness::{Observations, Reload, SetDone, Snapshot};
 
 use super::about::{About, FindingAbout, Needs};
 use super::calls::command;
@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     findings: &[
         FindingAbout {
             id: "said-but-not-applied",
-            what: "The tool says that it set the mode; the machine is in another one.",
+            what: "The tool says that it set the mode, and the driver was loaded again where that is needed; the machine is in another mode.",
             next: "believe the read-back; try again through sysfs and keep both as evidence",
         },
         FindingAbout {
@@ -28,9 +28,19 @@ pub(super) const ABOUT: About = About {
             next: "stop every client, then `modprobe -r amdgpu && modprobe amdgpu`, and read the mode back",
         },
         FindingAbout {
+            id: "not-applied",
+            what: "The machine is in another mode, and the tool's answer to the request cannot be read.",
+            next: "the raw output is in the evidence; read the mode back and ask again",
+        },
+        FindingAbout {
             id: "refused",
             what: "The tool refused the request.",
             next: "the status says why: BUSY a client holds the GPU, SETTING_UNAVAILABLE not possible in this NPS mode, NO_PERM root needed",
+        },
+        FindingAbout {
+            id: "secondaries-refused",
+            what: "The tool says that it set the GPU, and NOT_SUPPORTED for its other partitions: only the first has the file that is written.",
+            next: "believe the read-back; name the first partition of each GPU to be spared the message and the wrong exit code",
         },
         FindingAbout {
             id: "applied-against-its-word",
@@ -50,9 +60,9 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     }
     for set in [compute, memory].into_iter().flatten() {
         match &set.request {
-            SetRequest::Compute { mode, .. } => judge(&mut collector, set, *mode, &compute_modes(set, seen), None),
+            SetRequest::Compute { mode, .. } => judge(&mut collector, seen, set, *mode, &compute_modes(set, seen)),
             SetRequest::Memory { mode, .. } => {
-                judge(&mut collector, set, *mode, &memory_modes(&seen.after), Some("needs-reload"));
+                judge(&mut collector, seen, set, *mode, &memory_modes(&seen.after));
             }
         }
     }
@@ -61,13 +71,18 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
 
 fn judge<T: PartialEq + Copy + ToString>(
     collector: &mut Collector,
+    seen: &Observations,
     set: &SetDone,
     wanted: T,
     found: &[(String, Reading<T>)],
-    pending: Option<&'static str>,
 ) {
     let command = command(&set.asked.call.args);
-    let refusal = refusal(set);
+    let told = refusal(set);
+    let only_secondaries = told.is_some() && only_secondaries_refused(set, seen.before.as_ref());
+    let refusal = told.clone().filter(|_| !only_secondaries);
+    if let Some(text) = told.filter(|_| only_secondaries) {
+        collector.doubtful("secondaries-refused", command.clone(), "no word about partitions without a file", text);
+    }
     if found.is_empty() {
         collector.gap(GapKind::NotReported, command, "no witness shows the mode afterwards");
         return;
@@ -82,8 +97,8 @@ fn judge<T: PartialEq + Copy + ToString>(
         match (&refusal, *mode == wanted) {
             (None, true) => collector.met(subject.clone(), expected, observed),
             (None, false) => {
-                let id = pending.unwrap_or("said-but-not-applied");
-                collector.unmet(id, subject.clone(), expected, format!("{observed}, though the tool says it was set"));
+                let (id, why) = unapplied(set);
+                collector.unmet(id, subject.clone(), expected, format!("{observed}, {why}"));
             }
             (Some(text), false) => {
                 collector.unmet("refused", subject.clone(), expected, format!("{observed}; refused: {text}"));
@@ -100,6 +115,29 @@ fn judge<T: PartialEq + Copy + ToString>(
     }
 }
 
+/// Why a request that nobody refused is not in force. A tool that leaves the driver reload to its user says so.
+fn unapplied(set: &SetDone) -> (&'static str, String) {
+    let answer = &set.asked.answer.value;
+    let Some(rows) = answer.value() else {
+        let reason = answer.absence().unwrap_or_default();
+        return ("not-applied", format!("and the tool's answer is {reason}"));
+    };
+    let waits = matches!(set.request, SetRequest::Memory { .. })
+        && rows.iter().any(|row| match row.outcome.value() {
+            Some(SetOutcome::Said { sentence }) => sentence.contains("reload"),
+            Some(SetOutcome::Failed { .. }) | None => false,
+        });
+    let said = "though the tool says it was set";
+    if !waits {
+        return ("said-but-not-applied", said.to_owned());
+    }
+    match &set.reload {
+        Some(Reload::Done) => ("said-but-not-applied", format!("{said} and the driver was loaded again")),
+        Some(Reload::Refused { why }) => ("needs-reload", format!("{said}: {why}")),
+        None => ("needs-reload", said.to_owned()),
+    }
+}
+
 fn refusal(set: &SetDone) -> Option<String> {
     if let Some(failure) = &set.asked.answer.failure {
         return Some(failure.text.clone());
@@ -108,6 +146,26 @@ fn refusal(set: &SetDone) -> Option<String> {
         Some(SetOutcome::Failed { error }) => Some(error.text.clone()),
         Some(SetOutcome::Said { .. }) | None => None,
     })
+}
+
+/// Every GPU took the request, and nothing but rows of its other partitions tells of a failure.
+fn only_secondaries_refused(set: &SetDone, before: Option<&Snapshot>) -> bool {
+    let listed = before.and_then(|look| look.list.as_ref()?.answer.value.value());
+    let (Some(listed), Some(rows)) = (listed, set.asked.answer.value.value()) else { return false };
+    let secondary = |gpu: u32| {
+        let row = listed.iter().find(|row| row.gpu == gpu);
+        row.and_then(|row| row.partition_id.value()).is_some_and(|partition| *partition > 0)
+    };
+    let mut refused = Vec::new();
+    for row in rows {
+        match row.outcome.value() {
+            Some(SetOutcome::Said { .. }) => {}
+            Some(SetOutcome::Failed { error }) if secondary(row.gpu) => refused.push(error),
+            Some(SetOutcome::Failed { .. }) | None => return false,
+        }
+    }
+    // What the tool complained of elsewhere is about the whole request.
+    set.asked.answer.failure.as_ref().is_none_or(|failure| refused.contains(&failure))
 }
 
 /// Compute modes of the GPUs that the request named, by sysfs, else by amd-smi.

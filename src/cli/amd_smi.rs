@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::sleep;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getpid, kill_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getpid, getppid, kill_process, setrlimit};
 
 use crate::domain::{Bytes, Signal};
 use crate::host::recorded::Replay;
@@ -167,10 +167,13 @@ fn ignore_stop_signals() {
     }
 }
 
+/// Waits for ever, but not longer than whoever started it: a simulated hang must not outlive a killed run.
 fn hang() -> ! {
-    loop {
-        sleep(Duration::from_secs(3600));
+    let parent = getppid();
+    while getppid() == parent {
+        sleep(Duration::from_millis(500));
     }
+    die(Signal(signal_hook::consts::SIGKILL))
 }
 
 /// Ends this process by a signal, without a core file.

@@ -4,9 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::domain::Status;
-use crate::report::Style;
-use crate::run::{CaseRecord, Progress};
+use crate::report::{Paper, Style};
+use crate::run::{CaseRecord, Progress, as_expected};
 use crate::scenario::Case;
 
 /// Whether standard output takes colour: a terminal, and neither NO_COLOR nor TERM=dumb speaks against it.
@@ -17,6 +16,14 @@ pub fn style() -> Style {
             Style::Coloured
         }
     }
+}
+
+/// What standard output is, for a report: a terminal has a width, and lines longer than a person reads help nobody.
+pub fn paper() -> Paper {
+    /// Columns.
+    const WIDEST: usize = 120;
+    let width = screen().width.filter(|_| io::stdout().is_terminal());
+    Paper { style: style(), width: width.map(|width| usize::from(width).min(WIDEST)) }
 }
 
 /// What standard output is, for a table.
@@ -44,7 +51,11 @@ pub fn note(line: &str) {
 }
 
 /// A progress bar on a terminal; nothing otherwise.
-pub struct Bar(ProgressBar);
+pub struct Bar {
+    bar: ProgressBar,
+    /// Cases that did not come out as expected.
+    bad: usize,
+}
 
 impl Bar {
     /// For so many cases.
@@ -53,28 +64,29 @@ impl Bar {
             if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let length = u64::try_from(cases).unwrap_or(u64::MAX);
         let bar = ProgressBar::with_draw_target(Some(length), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta:>4} left  {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta:>4} left  {prefix}{wide_msg}") {
             bar.set_style(style);
         }
-        Self(bar)
+        Self { bar, bad: 0 }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 
 impl Progress for Bar {
     fn started(&mut self, case: &Case) {
-        self.0.set_message(case.id.clone());
+        self.bar.set_message(case.id.clone());
     }
 
     fn finished(&mut self, record: &CaseRecord) {
-        self.0.inc(1);
-        if let Status::Fail | Status::Error { .. } = record.status {
-            self.0.println(format!("{}  {}", record.status.word(), record.id));
+        self.bar.inc(1);
+        if !as_expected(&record.status) {
+            self.bad += 1;
+            self.bar.set_prefix(format!("{} not as expected  ", self.bad));
         }
     }
 }

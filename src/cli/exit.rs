@@ -15,6 +15,8 @@ pub enum Exit {
     Unavailable,
     /// 70: our bug.
     Internal,
+    /// 128 + signal: stopped by it.
+    Interrupted(i32),
     /// What a run decided.
     Run(u8),
 }
@@ -27,6 +29,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 64,
             Exit::Unavailable => 69,
             Exit::Internal => 70,
+            Exit::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
             Exit::Run(code) => code,
         })
     }
@@ -71,9 +74,8 @@ Exit codes:
   2    only unexpected improvements
   3    not everything was evaluated
   4    nothing matched
-  5    incomplete; can be resumed
+  5    incomplete: a case did not run to its end
   64   usage or scenario error
   69   a backend, a program or a permission is missing
   70   a bug in rocvet
-  112  stopped: the machine is unsafe to go on with
   130, 143  interrupted";

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 
 use crate::facts::{Entry, Lookup, entries, lookup};
+use crate::report::wrap::hanging;
 
 /// Explains a fact, a known bug, a contradiction between documents, or a check.
 #[derive(Debug, Clone, Args)]
@@ -85,7 +86,8 @@ fn page(entry: &Entry) -> String {
         ("See", &see),
     ] {
         if !text.is_empty() {
-            let _ = writeln!(out, "{LABEL}{label:<INDENT$}{LABEL:#}{}", wrapped(text));
+            let head = format!("{LABEL}{label:<INDENT$}{LABEL:#}");
+            let _ = writeln!(out, "{}", hanging(&head, INDENT, text, Some(WIDTH)));
         }
     }
     out
@@ -108,26 +110,6 @@ fn listing(entries: &[&Entry]) -> String {
 fn json(entries: &[&Entry]) -> String {
     let document = serde_json::json!({ "schema": 1, "entries": entries });
     format!("{document:#}\n")
-}
-
-/// Text broken at blanks, with the lines after the first indented to the column where the first begins.
-fn wrapped(text: &str) -> String {
-    let mut out = String::new();
-    let mut column = INDENT;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if column > INDENT && column + 1 + length > WIDTH {
-            let _ = write!(out, "\n{:INDENT$}", "");
-            column = INDENT;
-        }
-        if column > INDENT {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out
 }
 
 #[cfg(test)]

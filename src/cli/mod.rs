@@ -5,6 +5,8 @@ mod checks;
 mod console;
 mod exit;
 mod explain;
+mod help;
+mod interrupt;
 pub mod list;
 mod record;
 mod results;
@@ -24,6 +26,7 @@ use crate::scenario::LoadError;
 
 pub use amd_smi::{AmdSmiCall, called_as_amd_smi};
 use exit::{Exit, Failure, Outcome};
+use interrupt::Interrupt;
 
 /// Vet an AMD GPU machine before anyone trusts it.
 ///
@@ -31,7 +34,7 @@ use exit::{Exit, Failure, Outcome};
 /// machine (--hardware), and gives a verdict: what was expected, what was observed, where each fact comes from, and
 /// what was not evaluated.
 #[derive(Debug, Parser)]
-#[command(name = "validate", version, after_help = exit::TABLE, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(name = "validate", version, after_help = help::program(), args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -42,24 +45,34 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run scenarios and give a verdict (the default command)
+    #[command(after_help = help::run())]
     Run(Box<run::RunArgs>),
     /// List cases, machines, checks or tags
+    #[command(after_help = help::LIST)]
     List(Box<list::ListArgs>),
     /// Explain a check, a finding or a fact: what, why, source, confidence, what to do
+    #[command(after_help = help::EXPLAIN)]
     Explain(explain::ExplainArgs),
     /// Print the JSON Schema of a format
+    #[command(after_help = help::SCHEMA)]
     Schema(schema::SchemaArgs),
     /// Make a simulated machine whose bin/amd-smi any program can use
     Shim(shim::ShimArgs),
     /// Record a host, so that it can be replayed with --host
+    #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
     /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print a manual page
+    #[command(after_help = help::MAN)]
+    Man {
+        /// Of this command; of the whole program when left out
+        command: Option<String>,
+    },
 }
 
 /// Parses, dispatches, and turns what came of it into an exit code.
@@ -76,10 +89,18 @@ pub fn main() -> ExitCode {
     match dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(Failure { exit, error }) => {
-            console::note(format!("{error:#}").trim_end());
+            console::note(&told(&error));
             exit.into()
         }
     }
+}
+
+/// An error as clap shows its own: `error: ` first, unless it is a picture of a file that begins so itself.
+fn told(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let text = text.trim_end();
+    let begins = anstream::adapter::strip_str(text).to_string().starts_with("error");
+    if begins { text.to_owned() } else { format!("error: {text}") }
 }
 
 fn dispatch(cli: Cli) -> Outcome {
@@ -92,7 +113,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Shim(args)) => shim(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::Completions { shell }) => completions(shell),
-        Some(Command::Man) => man(),
+        Some(Command::Man { command }) => man(command.as_deref()),
     }
 }
 
@@ -107,7 +128,12 @@ fn list(args: &list::ListArgs) -> Outcome {
 }
 
 fn record(args: &record::RecordArgs) -> Outcome {
-    let recorded = args.run(Cancel::new()).map_err(Failure::unavailable)?;
+    let cancel = Cancel::new();
+    let interrupt = Interrupt::listen(cancel.clone())?;
+    let recorded = match (args.run(cancel), interrupt.signal()) {
+        (_, Some(signal)) => return Ok(Exit::Interrupted(signal)),
+        (recorded, None) => recorded?,
+    };
     let (calls, entries) = (recorded.calls, recorded.entries);
     console::note(&format!("recorded {calls} calls of amd-smi and {entries} files of the kernel's trees"));
     console::note(&format!("replay it with: validate run --host {}", args.dir.display()));
@@ -128,7 +154,7 @@ fn schema(args: &schema::SchemaArgs) -> Outcome {
     let registry = schema::Registry {
         scenario: crate::scenario::schema,
         run: || schemars::schema_for!(crate::run::RunRecord),
-        machine: crate::scenario::schema,
+        machine: || schemars::schema_for!(crate::sim::Machine),
     };
     print(args.render(&registry).map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
 }
@@ -139,9 +165,19 @@ fn completions(shell: clap_complete::Shell) -> Outcome {
     print(&script)
 }
 
-fn man() -> Outcome {
+fn man(command: Option<&str>) -> Outcome {
+    let mut program = Cli::command();
+    program.build();
+    let shown = match command {
+        None => program,
+        Some(name) => {
+            let found = program.find_subcommand(name).cloned();
+            found
+                .ok_or_else(|| Failure::usage(anyhow!("no command is called {name:?}; `validate --help` lists them")))?
+        }
+    };
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::from(anyhow!(error)))?;
+    clap_mangen::Man::new(shown).render(&mut page).map_err(|error| Failure::from(anyhow!(error)))?;
     print(&page)
 }
 

@@ -7,6 +7,9 @@ use crate::host::record::{Extent, Recorded, record};
 use crate::host::{Asking, Host, HostError};
 use crate::process::Cancel;
 
+use super::exit::Failure;
+use super::target;
+
 /// Writes a recording of a machine: amd-smi's answers and an excerpt of its kernel trees, with pseudonyms for serial
 /// numbers, UUIDs and the host's name.
 #[derive(Debug, Clone, clap::Args)]
@@ -23,9 +26,16 @@ pub struct RecordArgs {
 
 impl RecordArgs {
     /// Records.
-    pub fn run(&self, cancel: Cancel) -> Result<Recorded, HostError> {
-        let host = self.host.as_deref().map_or(Ok(Host::Real), Host::open)?;
+    ///
+    /// # Errors
+    /// The host cannot be opened or the folder is there already; or nothing can be recorded or written.
+    pub fn run(&self, cancel: Cancel) -> Result<Recorded, Failure> {
+        if self.dir.symlink_metadata().is_ok() {
+            let problem = format!("{} is there already; a recording is written into a new folder", self.dir.display());
+            return Err(Failure::usage(HostError::Refused(problem)));
+        }
+        let host = target::open(self.host.as_deref(), self.host.is_none())?.unwrap_or(Host::Real);
         let asking = Asking { deadline: Duration::from_secs(30), cancel };
-        record(&host, &self.dir, Extent { profiles: self.profiles }, &asking)
+        record(&host, &self.dir, Extent { profiles: self.profiles }, &asking).map_err(Failure::unavailable)
     }
 }

@@ -1,28 +1,25 @@
 //! `validate run`: the main job.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use crate::domain::Provenance;
 use crate::host::{Asking, Host};
 use crate::plan::Plan;
 use crate::process::Cancel;
-use crate::report::{self, Style, Target};
+use crate::report::{self, Paper, Target};
 use crate::run::{
-    Bed, CaseRecord, Clock, Coverage, Event, HostRecord, Lab, Options, Progress, RunFolder, RunInfo, RunRecord, SCHEMA,
-    execute, exit_of,
+    Bed, CaseRecord, Clock, Coverage, Event, HostRecord, Lab, NotSelected, Options, Progress, RunFolder, RunInfo,
+    RunRecord, SCHEMA, execute, exit_of,
 };
-use crate::scenario::{self, Case};
+use crate::scenario::{self, Case, Level};
 
 use super::console::{self, Bar};
 use super::exit::{Exit, Failure, Outcome};
+use super::interrupt::Interrupt;
 use super::results;
 use super::selection::SelectionArgs;
 use super::target;
@@ -70,26 +67,33 @@ struct ExecutionArgs {
 pub fn run(args: &RunArgs) -> Outcome {
     let ExecutionArgs { host, hardware, jobs, retries, deadline, formats, results } = &args.execution;
     let cancel = Cancel::new();
-    let asking = Asking { deadline: Duration::from_secs(*deadline), cancel: cancel.clone() };
+    let interrupt = Interrupt::listen(cancel.clone())?;
+    let asking = Asking { deadline: Duration::from_secs(*deadline), cancel };
     let host = target::open(host.as_deref(), *hardware)?;
     let plan = plan(&args.selection, host.as_ref(), &asking)?;
-    if plan.cases.is_empty() {
-        console::note("nothing matched; `validate list` shows what there is");
+    let not_selected = NotSelected::of(&plan.not_selected);
+    if plan.cases.is_empty() && plan.undecided.is_empty() {
+        let (read, why) = (plan.not_selected.len(), report::not_selected(&not_selected));
+        console::note(&format!("nothing matched: of {read} cases {why}; `validate list` shows what there is"));
         return Ok(Exit::NothingMatched);
     }
     let clock = Clock::start();
-    let jobs = jobs.map_or_else(default_jobs, usize::from);
+    let jobs = side_by_side(*jobs, &plan, host.as_ref());
     let results = results::folder(results.as_deref());
     let mut folder = RunFolder::create(&results, &clock.run_id()).map_err(Failure::unavailable)?;
     let scratch = results::scratch()?;
     let bed = Bed { lab: lab(host.as_ref(), scratch.path())?, asking, folder: folder.path().to_owned() };
 
-    let ids = plan.cases.iter().map(|case| case.id.clone()).collect();
-    folder.append(&Event::started(clock.run_id(), ids)).map_err(Failure::unavailable)?;
-    let stop = Stop::listen(cancel)?;
+    let undecided: Vec<CaseRecord> = plan.undecided.iter().map(CaseRecord::undecided).collect();
+    let ids = plan.cases.iter().map(|case| &case.id).chain(undecided.iter().map(|case| &case.id));
+    folder.append(&Event::started(clock.run_id(), ids.cloned().collect())).map_err(Failure::unavailable)?;
     let options = Options { jobs, repeat: args.selection.repeat.get(), retries: *retries };
     let mut journal = Journal { folder: &mut folder, bar: Bar::new(plan.cases.len()), failed: None };
-    let cases = execute(&plan.cases, options, &stop.flag, &|case| bed.run(case), &mut journal);
+    let mut cases = execute(&plan.cases, options, &interrupt.flag, &|case| bed.run(case), &mut journal);
+    for record in undecided {
+        journal.append(&Event::CaseFinished { case: Box::new(record.clone()) });
+        cases.push(record);
+    }
     let failed = journal.failed.take();
     drop(journal);
     if let Some(error) = failed {
@@ -97,7 +101,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     }
 
     let coverage = Coverage::of(&cases);
-    let exit = exit_of(&cases, &coverage, stop.signal());
+    let exit = exit_of(&cases, &coverage, interrupt.signal());
     let record = RunRecord {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
@@ -105,13 +109,15 @@ pub fn run(args: &RunArgs) -> Outcome {
             started: clock.started(),
             finished: Clock::now(),
             rocvet: env!("CARGO_PKG_VERSION").to_owned(),
-            command: std::env::args().collect(),
+            command: command(),
+            again: again(args),
             jobs,
             shuffle: args.selection.shuffle,
         },
         host: HostRecord { description: target::description(host.as_ref()) },
         provenance: host.as_ref().map_or(Provenance::Simulated, Host::provenance),
         cases,
+        not_selected,
         coverage,
         exit,
     };
@@ -127,6 +133,49 @@ fn plan(selection: &SelectionArgs, host: Option<&Host>, asking: &Asking) -> Resu
     let cases = scenario::load(&selection.paths).map_err(|error| super::scenario_errors(&error))?;
     let chosen = selection.selection().map_err(Failure::usage)?;
     Ok(Plan::build(cases, &chosen, &target::plan_target(host, asking)))
+}
+
+/// How many cases run at a time. On one given host a case that changes it must not do so under another's eyes.
+fn side_by_side(asked: Option<u16>, plan: &Plan, host: Option<&Host>) -> usize {
+    if host.is_some() && plan.cases.iter().any(|case| case.scenario.level > Level::Observe) {
+        return 1;
+    }
+    asked.map_or_else(default_jobs, usize::from)
+}
+
+/// The command line, with the program by its file name: where it is installed is nobody's business.
+fn command() -> Vec<String> {
+    let mut words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(program) = words.first_mut() {
+        *program = "validate".to_owned();
+    }
+    words
+}
+
+/// See [`RunInfo::again`].
+fn again(args: &RunArgs) -> String {
+    let mut words = vec!["validate run".to_owned()];
+    if args.execution.hardware {
+        words.push("--hardware".to_owned());
+    }
+    if let Some(host) = &args.execution.host {
+        words.push(format!("--host {}", quoted(&host.to_string_lossy())));
+    }
+    if let Some(level) = args.selection.interaction {
+        words.push(format!("--interaction {level}"));
+    }
+    words.extend(args.selection.paths.iter().map(|path| quoted(&path.to_string_lossy())));
+    words.join(" ")
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn lab(host: Option<&Host>, scratch: &Path) -> Result<Lab, Failure> {
@@ -145,8 +194,8 @@ fn default_jobs() -> usize {
 
 fn write_reports(targets: &[Target], record: &RunRecord) -> Result<(), Failure> {
     for target in targets {
-        let style = if target.path.is_some() { Style::Plain } else { console::style() };
-        let bytes = report::render(target.kind, record, style).map_err(|error| Failure::from(anyhow!(error)))?;
+        let paper = if target.path.is_some() { Paper::FILE } else { console::paper() };
+        let bytes = report::render(target.kind, record, paper).map_err(|error| Failure::from(anyhow!(error)))?;
         match &target.path {
             Some(path) => results::write(path, &bytes)?,
             None => console::print(&bytes).context("write to standard output").map_err(Failure::unavailable)?,
@@ -179,39 +228,5 @@ impl Progress for Journal<'_> {
     fn finished(&mut self, record: &CaseRecord) {
         self.bar.finished(record);
         self.append(&Event::CaseFinished { case: Box::new(record.clone()) });
-    }
-}
-
-/// Turns the first SIGINT or SIGTERM into a stop of the run: cases in flight are cancelled, no further one is taken up.
-struct Stop {
-    flag: Arc<AtomicBool>,
-    signal: Arc<AtomicI32>,
-    handle: signal_hook::iterator::Handle,
-}
-
-impl Stop {
-    fn listen(cancel: Cancel) -> Result<Self, Failure> {
-        let mut signals =
-            Signals::new([SIGINT, SIGTERM]).context("listen for signals").map_err(Failure::unavailable)?;
-        let (flag, signal) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI32::new(0)));
-        let stop = Self { flag: Arc::clone(&flag), signal: Arc::clone(&signal), handle: signals.handle() };
-        std::thread::spawn(move || {
-            for number in &mut signals {
-                signal.store(number, Ordering::SeqCst);
-                flag.store(true, Ordering::SeqCst);
-                cancel.cancel();
-            }
-        });
-        Ok(stop)
-    }
-
-    fn signal(&self) -> Option<i32> {
-        Some(self.signal.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
-    }
-}
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.handle.close();
     }
 }

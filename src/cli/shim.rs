@@ -123,7 +123,7 @@ fn base(name: &str) -> anyhow::Result<Machine> {
 
 fn after_help() -> String {
     let faults: Vec<String> = spellings().iter().map(|each| format!("  {:<36} {}", each.example, each.what)).collect();
-    format!("Machines: {}\n\nFaults:\n{}", machine_names().join(" "), faults.join("\n"))
+    format!("Machines: {}\n\nFaults:\n{}\n\n{}", machine_names().join(" "), faults.join("\n"), super::help::SHIM)
 }
 
 #[cfg(test)]

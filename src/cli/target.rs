@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 
 use crate::domain::Reading;
 use crate::facts;
-use crate::host::{Asking, Host};
+use crate::host::{Asking, Host, HostError, simulated};
 use crate::plan::{HostDescription, Target};
 use crate::witness::amd_smi::{Format, Query, parse};
 use crate::witness::{KfdNode, SysfsGpu, kfd, sysfs};
@@ -22,13 +22,23 @@ pub fn open(dir: Option<&Path>, hardware: bool) -> Result<Option<Host>, Failure>
         let host = Host::Real;
         if sysfs::read_sysfs(&host.sysfs_root()).is_empty() && kfd::read_kfd(&host.sysfs_root()).is_none() {
             let problem = "no AMD GPU here: sysfs shows none, and there is no KFD topology; \
-                           without --hardware the scenarios run on simulated machines";
+                           `validate shim DIR --machine mi300x` makes a simulated machine for --host";
             return Err(Failure::unavailable(anyhow!(problem)));
         }
         return Ok(Some(host));
     }
-    dir.map(|dir| Host::open(dir).with_context(|| format!("open host {}", dir.display())).map_err(Failure::usage))
+    dir.map(|dir| folder(dir).with_context(|| format!("open host {}", dir.display())).map_err(Failure::usage))
         .transpose()
+}
+
+/// A host folder, whole: a machine that cannot be read is one error here, and not a failed call in every case.
+fn folder(dir: &Path) -> Result<Host, HostError> {
+    let host = Host::open(dir)?;
+    match &host {
+        Host::Simulated { dir, .. } => simulated::load(dir).map(drop)?,
+        Host::Recorded { .. } | Host::Real => {}
+    }
+    Ok(host)
 }
 
 /// In words, for the run record.

@@ -36,10 +36,7 @@ pub(super) fn tolerance_entry() -> Entry {
             "The only deterministic deviation is 16 MiB, carried whole by the last memory partition. 10 % would hide a \
               wrong divisor."
                 .into(),
-        source: Source {
-            cite: "facts/partitions.md 3.6; partitions.json tolerance".into(),
-            confidence: Confidence::Certain,
-        },
+        source: Source { cite: "facts/partitions.md 3.6".into(), confidence: Confidence::Certain },
         what_to_do: "A whole-GPU size on partition 0 through amd-smi is a warning, not a failure.".into(),
         see: vec!["contradiction.approx-10-percent".into(), "fact.memory-formula".into(), "bug.ROCm-4750".into()],
     }

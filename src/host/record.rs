@@ -62,7 +62,6 @@ pub fn record(host: &Host, out: &Path, extent: Extent, asking: &Asking) -> Resul
 
     fs::create_dir(out).map_err(|error| HostError::Unwritable { path: out.to_owned(), error })?;
     let file = HostFile::new(HostKind::Recorded, format!("recording of {}", host.origin()), tool(&calls));
-    write(out, HOST_FILE, file.to_toml()?.as_bytes())?;
     write_transcripts(out, &calls, &mut names)?;
     for entry in &entries {
         match entry {
@@ -70,6 +69,8 @@ pub fn record(host: &Host, out: &Path, extent: Extent, asking: &Asking) -> Resul
             Entry::Link { path, target } => link(out, path, target)?,
         }
     }
+    // Last: a recording that was cut off on the way is no host.
+    write(out, HOST_FILE, file.to_toml()?.as_bytes())?;
     Ok(Recorded { calls: calls.len(), entries: entries.len() })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::domain::Provenance;
 use crate::scenario::{Case, Level, Scenario, Step};
 
 use super::host::Fit;
@@ -26,8 +27,20 @@ pub struct Selection {
 pub struct Plan {
     /// Cases to run, in order.
     pub cases: Vec<Case>,
+    /// Cases that may well be for the given host, where what decides it could not be read: not evaluated, rather than
+    /// not selected. In the order of the files.
+    pub undecided: Vec<Undecided>,
     /// Cases that are not run, in the order of the files.
     pub not_selected: Vec<Excluded>,
+}
+
+/// A case that cannot be told to be for the given host, or not to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undecided {
+    /// Which.
+    pub case: Case,
+    /// What could not be read.
+    pub why: String,
 }
 
 /// A case that is not run.
@@ -62,25 +75,21 @@ pub enum Reason {
     /// It is for other machines, or says nothing about which.
     #[error("does not apply: {0}")]
     DoesNotApply(String),
-    /// Whether it applies could not be read: not evaluated, rather than not selected.
-    #[error("cannot tell whether it applies: {0}")]
-    CannotTell(String),
     /// On one given host it asks the same as another case: they differ in what they simulate.
     #[error("on this host the same as {0}")]
     SameAs(String),
 }
 
 impl Reason {
-    /// True where the case may well apply, and only could not be evaluated.
-    pub const fn is_not_evaluated(&self) -> bool {
+    /// The kind of reason, as it follows a number of cases in a summary.
+    pub const fn kind(&self) -> &'static str {
         match self {
-            Self::CannotTell(_) => true,
-            Self::Filter
-            | Self::Shard(_)
-            | Self::Level { .. }
-            | Self::SimulatedOnly(_)
-            | Self::DoesNotApply(_)
-            | Self::SameAs(_) => false,
+            Self::Filter => "left out by the filter",
+            Self::Shard(_) => "in another shard",
+            Self::Level { .. } => "going further than --interaction allows",
+            Self::SimulatedOnly(_) => "with something that only a simulated machine of their own can have",
+            Self::DoesNotApply(_) => "for other machines",
+            Self::SameAs(_) => "the same as another one on this host",
         }
     }
 }
@@ -92,19 +101,26 @@ impl Plan {
         let mut not_selected = Vec::new();
         let mut chosen = Vec::new();
         let mut asked = HashMap::new();
-        for (position, case) in cases.into_iter().enumerate() {
-            let reason = refuse(&case, selection, target).or_else(|| duplicate(&case, target, &mut asked));
-            match reason {
-                None => chosen.push((position, case)),
-                Some(reason) => not_selected.push((position, Excluded { case, reason })),
+        let mut cases: Vec<(usize, Case)> = cases.into_iter().enumerate().collect();
+        // Of variants that ask the same, the one named after this host's own tool is taken.
+        cases.sort_by_key(|(_, case)| !speaks_as(case, target));
+        for (position, case) in cases {
+            let choice = match choose(&case, selection, target) {
+                Choice::Refused(reason) => Err(reason),
+                Choice::Chosen(unknown) => duplicate(&case, target, &mut asked).map_or(Ok(unknown), Err),
+            };
+            match choice {
+                Ok(unknown) => chosen.push((position, case, unknown)),
+                Err(reason) => not_selected.push((position, Excluded { case, reason })),
             }
         }
+        chosen.sort_by_key(|&(position, ..)| position);
         if let Some(shard) = selection.shard {
             let total = chosen.len();
             let mut kept = Vec::new();
-            for (rank, (position, case)) in chosen.into_iter().enumerate() {
+            for (rank, (position, case, unknown)) in chosen.into_iter().enumerate() {
                 if shard.holds(&case.id, rank, total) {
-                    kept.push((position, case));
+                    kept.push((position, case, unknown));
                 } else {
                     not_selected.push((position, Excluded { case, reason: Reason::Shard(shard) }));
                 }
@@ -112,48 +128,79 @@ impl Plan {
             chosen = kept;
         }
         not_selected.sort_by_key(|&(position, _)| position);
-        let mut cases: Vec<Case> = chosen.into_iter().map(|(_, case)| case).collect();
+        let (mut cases, mut undecided) = (Vec::new(), Vec::new());
+        for (_, case, unknown) in chosen {
+            match unknown {
+                None => cases.push(case),
+                Some(why) => undecided.push(Undecided { case, why }),
+            }
+        }
         if let Some(seed) = selection.shuffle {
             fastrand::Rng::with_seed(seed).shuffle(&mut cases);
         }
-        Self { cases, not_selected: not_selected.into_iter().map(|(_, excluded)| excluded).collect() }
+        let not_selected = not_selected.into_iter().map(|(_, excluded)| excluded).collect();
+        Self { cases, undecided, not_selected }
     }
 }
 
-fn refuse(case: &Case, selection: &Selection, target: &Target) -> Option<Reason> {
+enum Choice {
+    /// With what could not be read of the host, where that decides whether the case is for it.
+    Chosen(Option<String>),
+    Refused(Reason),
+}
+
+fn choose(case: &Case, selection: &Selection, target: &Target) -> Choice {
     if selection.filter.as_ref().is_some_and(|filter| !filter.matches(case)) {
-        return Some(Reason::Filter);
+        return Choice::Refused(Reason::Filter);
     }
-    if let Target::Given { host, .. } = target {
-        if let Some(what) = planted(case) {
-            return Some(Reason::SimulatedOnly(what));
+    let mut unknown = None;
+    if let Target::Given { provenance, host } = target {
+        if let Some(what) = planted(case, *provenance) {
+            return Choice::Refused(Reason::SimulatedOnly(what));
         }
         let Some(applies) = &case.scenario.applies else {
             let problem = "the scenario has no [applies], so it is for its simulated machine only";
-            return Some(Reason::DoesNotApply(problem.to_owned()));
+            return Choice::Refused(Reason::DoesNotApply(problem.to_owned()));
         };
         match host.fits(applies) {
             Fit::Yes => {}
-            Fit::No(why) => return Some(Reason::DoesNotApply(why)),
-            Fit::CannotTell(why) => return Some(Reason::CannotTell(why)),
+            Fit::No(why) => return Choice::Refused(Reason::DoesNotApply(why)),
+            Fit::CannotTell(why) => unknown = Some(why),
         }
     }
     let (needs, allowed) = (case.scenario.level, selection.level.unwrap_or_else(|| target.default_level()));
-    (needs > allowed).then_some(Reason::Level { needs, allowed })
+    if needs > allowed {
+        return Choice::Refused(Reason::Level { needs, allowed });
+    }
+    Choice::Chosen(unknown)
 }
 
 /// What of a case only a simulated machine of its own can have.
-fn planted(case: &Case) -> Option<&'static str> {
+fn planted(case: &Case, provenance: Provenance) -> Option<&'static str> {
     let client = case.steps.iter().any(|step| match step {
         Step::Hold | Step::Release => true,
         Step::Set(_) | Step::Reload | Step::Run(_) => false,
     });
+    let reload = match provenance {
+        Provenance::Simulated => false,
+        Provenance::Recorded | Provenance::Hardware => case.steps.contains(&Step::Reload),
+    };
     if !case.simulate.faults.is_empty() {
         Some("faults")
     } else if case.simulate.busy || client {
         Some("a client that holds the GPUs")
+    } else if reload {
+        Some("a driver that is reloaded by a test")
     } else {
         None
+    }
+}
+
+/// Whether a case simulates the amd-smi version that the given host has.
+fn speaks_as(case: &Case, target: &Target) -> bool {
+    match target {
+        Target::Simulated => false,
+        Target::Given { host, .. } => host.tool.value() == Some(&case.simulate.amd_smi),
     }
 }
 

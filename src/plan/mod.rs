@@ -6,7 +6,7 @@ mod filter_parse;
 mod host;
 mod shard;
 
-pub use build::{Excluded, Plan, Reason, Selection};
+pub use build::{Excluded, Plan, Reason, Selection, Undecided};
 pub use filter::{Filter, FilterError};
 pub use host::{HostDescription, Target};
 pub use shard::{Shard, ShardError};

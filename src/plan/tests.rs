@@ -8,7 +8,7 @@ use crate::domain::{ComputeMode, MemoryMode, Provenance, Reading, ToolVersion};
 use crate::scenario::{Case, Level, Origin, read};
 use crate::sim::Platform;
 
-use super::{Filter, HostDescription, Plan, Reason, Selection, Shard, Target};
+use super::{Filter, HostDescription, Plan, Selection, Shard, Target};
 
 /// Cases of one scenario with this header, machine and further tables.
 fn cases(id: &str, header: &str, simulate: &str, rest: &str) -> Vec<Case> {
@@ -145,13 +145,30 @@ fn every_reason_not_to_run_is_told() {
 fn what_could_not_be_read_is_not_evaluated_rather_than_not_selected() {
     let target = given(Provenance::Hardware, |host| host.gfx = Reading::NotReported);
     let plan = Plan::build(all(), &Selection::default(), &target);
-    let told: Vec<&str> = plan
-        .not_selected
-        .iter()
-        .filter(|each| each.reason.is_not_evaluated())
-        .map(|each| each.case.scenario.id.as_str())
-        .collect();
-    assert_eq!(told, ["rdna/navi21"; 2]);
+    let told: Vec<String> = plan.undecided.iter().map(|each| format!("{}: {}", each.case.id, each.why)).collect();
+    assert_eq!(
+        told,
+        ["rdna/navi21::amd-smi=26.2.1: it is for gfx gfx103x, and this host's gfx is not reported"],
+        "its second variant asks the same"
+    );
+    let shards = [1, 2].map(|index| {
+        let selection = Selection { shard: Some(Shard::Slice { index, count: 2 }), ..Selection::default() };
+        Plan::build(all(), &selection, &target).undecided.len()
+    });
+    assert_eq!(shards, [0, 1], "in one shard only");
+}
+
+#[test]
+fn of_variants_that_ask_the_same_the_one_with_the_hosts_own_tool_runs() {
+    for (tool, expected) in [
+        (Reading::Value(ToolVersion::new(26, 2, 1)), "memory/mi300x::amd-smi=26.2.1"),
+        (Reading::Value(ToolVersion::new(27, 1, 0)), "memory/mi300x::amd-smi=27.1.0"),
+        (Reading::Value(ToolVersion::new(25, 0, 0)), "memory/mi300x::amd-smi=26.2.1"),
+        (Reading::NotReported, "memory/mi300x::amd-smi=26.2.1"),
+    ] {
+        let target = given(Provenance::Recorded, |host| host.tool = tool.clone());
+        assert_eq!(ids(&Plan::build(all(), &Selection::default(), &target)), [expected], "{tool:?}");
+    }
 }
 
 #[test]
@@ -162,7 +179,7 @@ fn levels_follow_the_host_unless_somebody_says() {
     };
     for (target, expected) in [
         (Target::Simulated, true),
-        (given(Provenance::Simulated, |_| {}), true),
+        (given(Provenance::Simulated, |_| {}), false),
         (given(Provenance::Recorded, |_| {}), false),
         (given(Provenance::Hardware, |_| {}), false),
     ] {
@@ -205,10 +222,4 @@ fn a_seed_gives_one_order_and_another_seed_another() {
     };
     assert_eq!(order(7), order(7));
     assert_ne!(order(7), order(8));
-}
-
-#[test]
-fn a_reason_is_not_an_evaluation_unless_it_says_so() {
-    assert!(Reason::CannotTell(String::new()).is_not_evaluated());
-    assert!(!Reason::DoesNotApply(String::new()).is_not_evaluated());
 }

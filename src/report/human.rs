@@ -1,13 +1,14 @@
 //! `--format human`: what failed, expected, observed, source and next step; then the counts and the coverage line.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use anstyle::AnsiColor;
 
-use crate::check::{Finding, Judgement};
+use crate::check::{Finding, GapKind, Judgement};
 use crate::domain::{Expect, Provenance, Status, StatusWord};
-use crate::run::{CaseRecord, CheckRecord, RunRecord};
+use crate::run::{CaseRecord, CheckRecord, NotSelected, RunRecord, as_expected};
+
+use super::wrap::hanging;
 
 /// Whether to colour. The console decides (NO_COLOR, pipes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,55 +19,101 @@ pub enum Style {
     Coloured,
 }
 
+/// What a report is written on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paper {
+    /// Colour.
+    pub style: Style,
+    /// Columns; lines are not broken when `None`.
+    pub width: Option<usize>,
+}
+
+impl Paper {
+    /// A file: no colour, and lines as long as they are.
+    pub const FILE: Self = Self { style: Style::Plain, width: None };
+}
+
 /// Findings of one check that are written out; the rest are counted.
 const SHOWN: usize = 4;
 
-pub(super) fn render(record: &RunRecord, style: Style) -> String {
-    let mut out = Page { text: String::new(), style };
-    for case in record.cases.iter().filter(|case| needs_attention(&case.status)) {
+/// Column of what is said about a case, and of what is said about one of its findings.
+const CASE: usize = 4;
+const FINDING: usize = 8;
+
+pub(super) fn render(record: &RunRecord, paper: Paper) -> String {
+    let mut out = Page { text: String::new(), paper, again: &record.run.again };
+    let undecided = |case: &&CaseRecord| is_undecided(case);
+    for case in record.cases.iter().filter(|case| !as_expected(&case.status) && !is_undecided(case)) {
         out.case(case);
     }
+    out.undecided(record.cases.iter().filter(undecided));
     out.doubts(record);
     out.counts(record);
     out.text
 }
 
-struct Page {
-    text: String,
-    style: Style,
+/// `3 for other machines, 2 left out by the filter`.
+pub fn not_selected(reasons: &[NotSelected]) -> String {
+    let reasons: Vec<_> = reasons.iter().map(|each| format!("{} {}", each.cases, each.reason)).collect();
+    reasons.join(", ")
 }
 
-impl Page {
+struct Page<'a> {
+    text: String,
+    paper: Paper,
+    again: &'a str,
+}
+
+impl Page<'_> {
     fn line(&mut self, line: impl AsRef<str>) {
         self.text.push_str(line.as_ref());
         self.text.push('\n');
     }
 
-    fn paint(&self, color: AnsiColor, text: &str) -> String {
-        match self.style {
+    /// A paragraph that hangs below where it begins; `indent` is the length of `head` as it is seen.
+    fn hanging(&mut self, head: &str, indent: usize, text: &str) {
+        self.line(hanging(head, indent, text, self.paper.width));
+    }
+
+    /// A label in its column, and text beside it.
+    fn labelled(&mut self, column: usize, label: &str, text: &str) {
+        let label = format!("{label:<9}");
+        let painted = self.paint(AnsiColor::Cyan.on_default(), &label);
+        self.hanging(&format!("{:column$}{painted} ", ""), column + label.len() + 1, text);
+    }
+
+    fn paint(&self, style: anstyle::Style, text: &str) -> String {
+        match self.paper.style {
             Style::Plain => text.to_owned(),
-            Style::Coloured => {
-                let style = color.on_default().bold();
-                format!("{style}{text}{style:#}")
-            }
+            Style::Coloured => format!("{style}{text}{style:#}"),
         }
     }
 
+    /// A word in capitals, then text beside it.
+    fn headline(&mut self, color: AnsiColor, word: &str, text: &str) {
+        let word = word.to_uppercase();
+        let head = self.paint(color.on_default().bold(), &word);
+        self.hanging(&format!("{head}  "), word.chars().count() + 2, text);
+    }
+
     fn case(&mut self, case: &CaseRecord) {
-        let word = self.paint(color(&case.status), &case.status.word().name().to_uppercase());
-        self.line(format!("{word}  {}", case.id));
-        self.line(format!("    {}", case.title));
-        if let Some(detail) = case.status.detail() {
-            self.line(format!("    {detail}"));
+        self.headline(color(&case.status), case.status.word().name(), &case.id);
+        self.hanging("    ", 4, &case.title);
+        // A reason is one of the gaps below, where there are any.
+        let told = case.findings.iter().any(|check| !check.gaps.is_empty());
+        if let Some(detail) = case.status.detail().filter(|_| !told) {
+            self.hanging("    ", 4, &detail);
         }
         for check in case.findings.iter().filter(|check| !check.as_expected) {
             self.check(check);
         }
-        self.line(format!("    why       {} ({})", case.why, case.source));
+        self.labelled(CASE, "why", &format!("{} ({})", case.why, case.source));
         if let Some(evidence) = &case.evidence {
-            self.line(format!("    evidence  {evidence}"));
+            self.labelled(CASE, "evidence", evidence);
         }
-        self.line(format!("    again     validate run -E 'id({})'", case.id));
+        // Never broken: it is there to be copied.
+        let label = self.paint(AnsiColor::Cyan.on_default(), "again");
+        self.line(format!("    {label}     {} -E 'id({})'", self.again, case.id));
         self.line("");
     }
 
@@ -74,34 +121,53 @@ impl Page {
         match &check.expect {
             Expect::Met => {}
             Expect::Unmet { finding } | Expect::Doubtful { finding } => {
-                self.line(format!("    {}: the scenario expects finding {finding}", check.check));
+                let text = format!("{}: the scenario expects finding {finding}", check.check);
+                self.hanging("    ", 4, &text);
             }
             Expect::NotEvaluated { reason } => {
-                self.line(format!("    {}: the scenario expects no evaluation ({reason})", check.check));
+                let text = format!("{}: the scenario expects no evaluation ({reason})", check.check);
+                self.hanging("    ", 4, &text);
             }
         }
         let unmet: Vec<&Finding> = check.findings.iter().filter(|f| f.judgement() == Judgement::Unmet).collect();
         for finding in unmet.iter().take(SHOWN) {
-            let mark = self.paint(AnsiColor::Red, "x");
-            self.line(format!("    {mark} {} [{}] {}", check.check, finding.id(), finding.subject()));
-            self.line(format!("        expected  {}", finding.expected()));
-            self.line(format!("        observed  {}", finding.observed()));
+            let mark = self.paint(AnsiColor::Red.on_default().bold(), "x");
+            let text = format!("{} [{}] {}", check.check, finding.id(), finding.subject());
+            self.hanging(&format!("    {mark} "), 6, &text);
+            self.labelled(FINDING, "expected", finding.expected());
+            self.labelled(FINDING, "observed", finding.observed());
         }
         if unmet.len() > SHOWN {
             self.line(format!("        … and {} more of this check, in run.json", unmet.len() - SHOWN));
         }
         if let Some(first) = unmet.first() {
-            self.line(format!("        source    {}", first.source()));
+            self.labelled(FINDING, "source", first.source());
             if let Some(next) = first.next() {
-                self.line(format!("        next      {next}"));
+                self.labelled(FINDING, "next", next);
             }
         }
         for gap in check.gaps.iter().take(SHOWN) {
-            let mark = self.paint(AnsiColor::Yellow, "?");
-            self.line(format!("    {mark} {} not evaluated: {}: {}", check.check, gap.subject, gap.reason));
+            let mark = self.paint(AnsiColor::Yellow.on_default().bold(), "?");
+            let text = format!("{} not evaluated: {}: {}", check.check, gap.subject, gap.reason);
+            self.hanging(&format!("    {mark} "), 6, &text);
         }
         if check.gaps.len() > SHOWN {
             self.line(format!("        … and {} more gaps of this check, in run.json", check.gaps.len() - SHOWN));
+        }
+    }
+
+    /// Cases that may be for this host are told once for each thing that could not be read.
+    fn undecided<'a>(&mut self, cases: impl Iterator<Item = &'a CaseRecord>) {
+        let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+        for case in cases {
+            *reasons.entry(case.status.detail().unwrap_or_default()).or_default() += 1;
+        }
+        for (reason, cases) in &reasons {
+            let text = format!("{}: {reason}", count(*cases, "case"));
+            self.headline(AnsiColor::Yellow, StatusWord::NotEvaluated.name(), &text);
+        }
+        if !reasons.is_empty() {
+            self.line("");
         }
     }
 
@@ -116,8 +182,8 @@ impl Page {
             }
         }
         for (kind, (times, next)) in &kinds {
-            let word = self.paint(AnsiColor::Yellow, "DOUBT");
-            self.line(format!("{word}  {kind}, {times} times; {}", next.unwrap_or_default()));
+            let text = format!("{kind}, {}; {}", count(*times, "time"), next.unwrap_or_default());
+            self.headline(AnsiColor::Yellow, "doubt", &text);
         }
         if !kinds.is_empty() {
             self.line("");
@@ -129,12 +195,15 @@ impl Page {
         for case in &record.cases {
             *words.entry(case.status.word()).or_default() += 1;
         }
-        let mut line = format!("{} cases:", record.cases.len());
-        for (at, (word, count)) in words.iter().enumerate() {
-            let _ = write!(line, "{} {count} {word}", if at == 0 { "" } else { "," });
+        let words: Vec<_> = words.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        self.hanging("", 0, &format!("{}: {}", count(record.cases.len(), "case"), words.join(", ")));
+        let left_out: usize = record.not_selected.iter().map(|each| each.cases).sum();
+        if left_out > 0 {
+            let (planned, read) = (record.cases.len(), record.cases.len() + left_out);
+            let line = format!("{planned} of {read} cases selected; not: {}", not_selected(&record.not_selected));
+            self.hanging("", 0, &line);
         }
-        self.line(line);
-        self.line(record.coverage.line());
+        self.hanging("", 0, &record.coverage.line());
         self.line(match record.provenance {
             Provenance::Hardware => "on hardware",
             Provenance::Simulated => "on simulated machines: this says nothing about any hardware",
@@ -142,30 +211,20 @@ impl Page {
         });
         let code = record.exit.code;
         let color = if code == 0 { AnsiColor::Green } else { AnsiColor::Red };
-        let exit = self.paint(color, &format!("exit {code}"));
-        self.line(format!("{exit}: {}", record.exit.reason));
+        let exit = self.paint(color.on_default().bold(), &format!("exit {code}"));
+        let indent = format!("exit {code}: ").len();
+        self.hanging(&format!("{exit}: "), indent, &record.exit.reason);
     }
 }
 
-/// What a person must look at.
-fn needs_attention(status: &Status) -> bool {
-    match status {
-        Status::Pass | Status::ExpectedFailure | Status::ExpectedNotEvaluated | Status::Skip { .. } => false,
-        Status::Fail
-        | Status::Crash { .. }
-        | Status::Hang
-        | Status::MachineHang
-        | Status::KernelFault
-        | Status::NumericError
-        | Status::CpuFallback
-        | Status::Collateral
-        | Status::Flaky
-        | Status::UnexpectedPass
-        | Status::NotEvaluated { .. }
-        | Status::Missing
-        | Status::Aborted
-        | Status::Error { .. } => true,
-    }
+/// `1 case`, `2 cases`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn is_undecided(case: &CaseRecord) -> bool {
+    let undecided = |check: &CheckRecord| check.gaps.iter().any(|gap| gap.kind == GapKind::Undecided);
+    !case.findings.is_empty() && case.findings.iter().all(undecided)
 }
 
 fn color(status: &Status) -> AnsiColor {

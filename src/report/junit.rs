@@ -2,6 +2,7 @@
 //!
 //! Not evaluated is an error there and never a pass: JUnit's "skipped" is green in most dashboards.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -15,13 +16,14 @@ use super::ReportError;
 pub(super) fn render(record: &RunRecord) -> Result<Vec<u8>, ReportError> {
     let mut report = Report::new(format!("rocvet ({})", record.provenance));
     let mut suites: Vec<TestSuite> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for case in &record.cases {
         let (scenario, variant) = case.id.split_once("::").unwrap_or((&case.id, "default"));
-        let same = suites.last().is_some_and(|suite| suite.name.as_str() == scenario);
-        if !same {
+        let at = *places.entry(scenario).or_insert_with(|| {
             suites.push(TestSuite::new(scenario));
-        }
-        if let Some(suite) = suites.last_mut() {
+            suites.len() - 1
+        });
+        if let Some(suite) = suites.get_mut(at) {
             let mut test = TestCase::new(variant, status(case));
             test.set_classname(scenario);
             test.set_time(Duration::try_from_secs_f64(case.duration.0).unwrap_or_default());

@@ -3,13 +3,14 @@
 mod human;
 mod json;
 mod junit;
+pub mod wrap;
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::run::RunRecord;
 
-pub use human::Style;
+pub use human::{Paper, Style, not_selected};
 
 /// A report format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,9 +47,9 @@ pub enum ReportError {
 ///
 /// # Errors
 /// A writer refused; none of them does for a record that this program made.
-pub fn render(kind: Kind, record: &RunRecord, style: Style) -> Result<Vec<u8>, ReportError> {
+pub fn render(kind: Kind, record: &RunRecord, paper: Paper) -> Result<Vec<u8>, ReportError> {
     match kind {
-        Kind::Human => Ok(human::render(record, style).into_bytes()),
+        Kind::Human => Ok(human::render(record, paper).into_bytes()),
         Kind::Json => json::render(record),
         Kind::Junit => junit::render(record),
     }

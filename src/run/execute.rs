@@ -9,7 +9,7 @@ use std::thread;
 use crate::domain::{Meaning, Status};
 use crate::scenario::Case;
 
-use super::record::{CaseRecord, Seconds};
+use super::record::CaseRecord;
 
 /// How to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,22 +66,8 @@ pub fn execute(
     records
         .into_iter()
         .zip(cases)
-        .map(|(record, case)| record.unwrap_or_else(|| unfinished(case, Status::Aborted)))
+        .map(|(record, case)| record.unwrap_or_else(|| CaseRecord::unfinished(case, Status::Aborted)))
         .collect()
-}
-
-/// A record of a case that did not come to its end.
-fn unfinished(case: &Case, status: Status) -> CaseRecord {
-    CaseRecord {
-        id: case.id.clone(),
-        title: case.scenario.title.clone(),
-        why: case.scenario.why.clone(),
-        source: case.scenario.source.clone(),
-        status,
-        findings: Vec::new(),
-        duration: Seconds(0.0),
-        evidence: None,
-    }
 }
 
 fn work(
@@ -114,7 +100,7 @@ fn repeated(
     let mut left = options.retries;
     let mut again = options.repeat.max(1) - 1;
     while !stop.load(Ordering::Relaxed) {
-        let retry = !settled(&record.status) && left > 0;
+        let retry = !as_expected(&record.status) && left > 0;
         if again == 0 && !retry {
             break;
         }
@@ -123,18 +109,19 @@ fn repeated(
         let other = guarded(case, run);
         if other.status.word() != record.status.word() {
             // The worse of the two is the evidence worth keeping.
-            let kept = if settled(&record.status) { other } else { record };
+            let kept = if as_expected(&record.status) { other } else { record };
             return CaseRecord { status: Status::Flaky, ..kept };
         }
     }
-    if stop.load(Ordering::Relaxed) && !settled(&record.status) {
+    if stop.load(Ordering::Relaxed) && !as_expected(&record.status) {
         // A child that we stopped ourselves says nothing about the machine.
         record.status = Status::Aborted;
     }
     record
 }
 
-fn settled(status: &Status) -> bool {
+/// Whether nobody needs to look at it.
+pub fn as_expected(status: &Status) -> bool {
     matches!(status.meaning(), Meaning::AsExpected | Meaning::Skipped)
 }
 
@@ -144,6 +131,6 @@ fn guarded(case: &Case, run: &(dyn Fn(&Case) -> CaseRecord + Sync)) -> CaseRecor
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         let problem = format!("panic: {}", text.unwrap_or_else(|| "no message".to_owned()));
-        unfinished(case, Status::Error { problem })
+        CaseRecord::unfinished(case, Status::Error { problem })
     })
 }

@@ -27,7 +27,7 @@ impl Exit {
 pub fn exit_of(cases: &[CaseRecord], coverage: &Coverage, interrupted: Option<i32>) -> Exit {
     if let Some(signal) = interrupted {
         let code = u8::try_from(128 + signal).unwrap_or(130);
-        return Exit::new(code, "interrupted; `--resume` goes on where it stopped");
+        return Exit::new(code, format!("interrupted by signal {signal}"));
     }
     if cases.is_empty() {
         return Exit::new(4, "nothing matched");
@@ -45,7 +45,7 @@ pub fn exit_of(cases: &[CaseRecord], coverage: &Coverage, interrupted: Option<i3
     } else if aborted > 0 {
         Exit::new(5, format!("{aborted} not run to the end"))
     } else if gaps > 0 || coverage.evaluated < coverage.planned {
-        Exit::new(3, format!("not everything was evaluated: {}", coverage.line()))
+        Exit::new(3, "not everything was evaluated")
     } else if better > 0 {
         Exit::new(2, format!("{better} passed where a failure was expected"))
     } else {

@@ -3,7 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "the run folder is written here")]
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -107,7 +108,9 @@ impl RunFolder {
         let write = || -> io::Result<()> {
             let mut text = serde_json::to_vec_pretty(record)?;
             text.push(b'\n');
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            // Readable like every other file of the run; a temporary file is its owner's alone otherwise.
+            let open = fs::Permissions::from_mode(0o666);
+            let mut file = tempfile::Builder::new().permissions(open).tempfile_in(&self.path)?;
             file.write_all(&text)?;
             file.persist(&path)?;
             Ok(())
@@ -115,6 +118,10 @@ impl RunFolder {
         write().map_err(|source| JournalError { path: path.clone(), source })
     }
 }
+
+/// Bytes of one stream of a call that are kept as evidence: more than any answer that can be read, and a tool that prints
+/// without end fills no disk.
+const KEPT: usize = 1 << 20;
 
 /// Writes every call of a case into `run/evidence/<case>/calls.txt`; returns that folder relative to the run folder.
 ///
@@ -125,26 +132,31 @@ pub fn keep_evidence(run: &Path, case: &str, seen: &Observations) -> Result<Stri
     let folder = run.join(&relative);
     let write = || -> io::Result<()> {
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("calls.txt"), transcript(seen))
+        let mut file = BufWriter::new(File::create(folder.join("calls.txt"))?);
+        transcript(seen, &mut file)?;
+        file.flush()
     };
     write().map_err(|source| JournalError { path: folder.clone(), source })?;
     Ok(relative)
 }
 
 /// Every call word for word. Bytes, because what a broken tool prints need not be text.
-fn transcript(seen: &Observations) -> Vec<u8> {
-    let mut text = Vec::new();
+fn transcript(seen: &Observations, out: &mut impl Write) -> io::Result<()> {
     for call in calls(seen) {
-        text.extend_from_slice(format!("$ amd-smi {}\n# {}\n", call.args.join(" "), call.ended).as_bytes());
+        writeln!(out, "$ amd-smi {}\n# {}", call.args.join(" "), call.ended)?;
         for (name, bytes) in [("stdout", &call.stdout), ("stderr", &call.stderr)] {
-            if !bytes.is_empty() {
-                text.extend_from_slice(format!("----- {name} -----\n").as_bytes());
-                text.extend_from_slice(bytes);
+            if bytes.is_empty() {
+                continue;
+            }
+            writeln!(out, "----- {name} -----")?;
+            out.write_all(bytes.get(..KEPT).unwrap_or(bytes))?;
+            if bytes.len() > KEPT {
+                writeln!(out, "\n----- {} bytes more are not kept -----", bytes.len() - KEPT)?;
             }
         }
-        text.push(b'\n');
+        writeln!(out)?;
     }
-    text
+    Ok(())
 }
 
 fn calls(seen: &Observations) -> Vec<&Call> {

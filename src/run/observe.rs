@@ -7,15 +7,15 @@ use crate::domain::{Ended, Reading};
 use crate::host::{Asking, Host};
 use crate::scenario::{Case, Step};
 use crate::witness::amd_smi::{Answer, Format, Query, SetRequest, parse};
-use crate::witness::{Asked, Call, Observations, SetDone, Snapshot, kfd, sysfs};
+use crate::witness::{Asked, Call, Observations, Reload, SetDone, Snapshot, kfd, sysfs};
 
 /// Something that only a simulated machine can do to itself.
 pub trait Bench {
-    /// Reloads the driver.
+    /// Reloads the driver; that the machine refuses is an answer, not an error.
     ///
     /// # Errors
-    /// The machine refused, in words.
-    fn reload(&self) -> Result<(), String>;
+    /// The host's state could not be changed.
+    fn reload(&self) -> Result<Reload, String>;
     /// A client opens the GPUs, or closes them.
     ///
     /// # Errors
@@ -45,7 +45,10 @@ pub fn observe(case: &Case, host: &Host, bench: Option<&dyn Bench>, asking: &Ask
         match step {
             Step::Set(request) => sets.push(set(host, request, case.format, asking)),
             Step::Run(args) => runs.push(run(host, args, asking)),
-            Step::Reload => bench.ok_or("reload: only a simulated machine's driver is reloaded here")?.reload()?,
+            Step::Reload => {
+                let reload = bench.ok_or("reload: only a simulated machine's driver is reloaded here")?.reload()?;
+                sets.iter_mut().for_each(|set: &mut SetDone| set.reload = Some(reload.clone()));
+            }
             Step::Hold => bench.ok_or("hold: only a simulated machine has such a client")?.hold(true)?,
             Step::Release => bench.ok_or("release: only a simulated machine has such a client")?.hold(false)?,
         }
@@ -90,7 +93,7 @@ fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Snapsh
 fn set(host: &Host, request: &SetRequest, format: Format, asking: &Asking) -> SetDone {
     let call = host.call_amd_smi(&request.args(format), request.stdin(), asking);
     let asked = read(call, |call| parse::set_rows(call, format, request));
-    SetDone { request: request.clone(), asked }
+    SetDone { request: request.clone(), asked, reload: None }
 }
 
 /// A command given word for word: only its failure and its documents are read.

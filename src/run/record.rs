@@ -1,11 +1,14 @@
 //! The record of a run: `run.json`. Its schema is `validate schema run`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Finding, Gap, Judged, Verdict};
+use crate::check::{Finding, Gap, GapKind, Judged, Verdict};
 use crate::domain::{CheckId, Expect, Provenance, Status, StatusWord};
+use crate::plan::{Excluded, Undecided};
+use crate::scenario::Case;
 
 use super::coverage::Coverage;
 use super::exit::Exit;
@@ -27,6 +30,8 @@ pub struct RunRecord {
     pub provenance: Provenance,
     /// Every planned case, exactly once, in plan order.
     pub cases: Vec<CaseRecord>,
+    /// Cases that were read and not planned, by kind of reason.
+    pub not_selected: Vec<NotSelected>,
     /// What was evaluated, and what was not.
     pub coverage: Coverage,
     /// Exit code, and why.
@@ -45,12 +50,24 @@ pub struct RunInfo {
     pub finished: String,
     /// Version of rocvet.
     pub rocvet: String,
-    /// Command line, so that it can be given again.
+    /// Command line; of the program only its file name.
     pub command: Vec<String>,
+    /// Command that reads the same scenarios and runs on the same host; ` -E 'id(CASE)'` after it runs one case.
+    pub again: String,
     /// Cases run side by side.
     pub jobs: usize,
     /// Seed of the order, when it was shuffled.
     pub shuffle: Option<u64>,
+}
+
+/// Cases that were read and not planned, for one kind of reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotSelected {
+    /// In words that follow the number.
+    pub reason: String,
+    /// How many.
+    pub cases: usize,
 }
 
 /// What a run ran on.
@@ -80,7 +97,8 @@ pub struct CaseRecord {
     pub findings: Vec<CheckRecord>,
     /// Wall time.
     pub duration: Seconds,
-    /// Folder with every call's output, relative to the run folder; absent when nothing was kept.
+    /// Folder with every call's output, relative to the run folder. Absent where nothing was kept: of a case that came
+    /// out as expected on a simulated machine of its own, which comes out so again.
     pub evidence: Option<String>,
 }
 
@@ -105,7 +123,7 @@ struct CaseFile {
     findings: Vec<CheckRecord>,
     /// Wall time, in seconds.
     duration: Seconds,
-    /// Folder with every call's output, relative to the run folder.
+    /// Folder with every call's output, relative to the run folder; absent when nothing was kept.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     evidence: Option<String>,
 }
@@ -154,6 +172,20 @@ fn is_met(expect: &Expect) -> bool {
     *expect == Expect::Met
 }
 
+impl NotSelected {
+    /// Counts, the most frequent reason first.
+    pub fn of(excluded: &[Excluded]) -> Vec<Self> {
+        let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+        for each in excluded {
+            *counts.entry(each.reason.kind()).or_default() += 1;
+        }
+        let mut all: Vec<_> =
+            counts.into_iter().map(|(reason, cases)| Self { reason: reason.to_owned(), cases }).collect();
+        all.sort_by_key(|each| std::cmp::Reverse(each.cases));
+        all
+    }
+}
+
 impl From<Duration> for Seconds {
     /// Rounded to the microsecond: more digits are noise.
     fn from(duration: Duration) -> Self {
@@ -170,6 +202,37 @@ impl CheckRecord {
     /// Whether it counts for coverage: what a scenario plants is no part of the machine's share.
     pub fn counts_for_coverage(&self) -> bool {
         self.expect == Expect::Met
+    }
+}
+
+impl CaseRecord {
+    /// A case that came to no verdict: nothing of it is known but this status.
+    pub fn unfinished(case: &Case, status: Status) -> Self {
+        Self {
+            id: case.id.clone(),
+            title: case.scenario.title.clone(),
+            why: case.scenario.why.clone(),
+            source: case.scenario.source.clone(),
+            status,
+            findings: Vec::new(),
+            duration: Seconds(0.0),
+            evidence: None,
+        }
+    }
+
+    /// A case that may be for the host, where what decides it could not be read: a gap for each of its checks.
+    pub fn undecided(undecided: &Undecided) -> Self {
+        let reason = format!("cannot tell whether it applies: {}", undecided.why);
+        let gap = Gap { subject: "the machine".to_owned(), kind: GapKind::Undecided, reason: reason.clone() };
+        let checks = undecided.case.checks.iter().map(|each| CheckRecord {
+            check: each.spec.id(),
+            expect: each.expect.clone(),
+            as_expected: false,
+            findings: Vec::new(),
+            gaps: vec![gap.clone()],
+        });
+        let findings = checks.collect();
+        Self { findings, ..Self::unfinished(&undecided.case, Status::NotEvaluated { reason }) }
     }
 }
 

@@ -106,6 +106,9 @@ impl Loader {
     fn given(&mut self, path: &Path) {
         let kind = match std::fs::metadata(path) {
             Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return self.problem(path, "there is no such scenario file or folder, and no such command");
+            }
             Err(error) => return self.problem(path, error.to_string()),
         };
         if kind.is_file() {

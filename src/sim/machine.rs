@@ -8,15 +8,17 @@ use crate::facts::{Part, part};
 use super::{Fault, modes};
 
 /// What a machine is. A host directory holds it as `machine.toml`, in full; nothing in it changes between calls.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Machine {
     /// Name, for reports.
+    #[schemars(length(min = 1, max = 64))]
     pub name: String,
     /// The part, by machine name (`mi300x`).
     pub part: String,
     /// Physical GPUs, 1 to 8.
     #[serde(default = "one_gpu")]
+    #[schemars(range(min = 1, max = 8))]
     pub gpus: u32,
     /// Where the operating system runs.
     #[serde(default)]
@@ -29,6 +31,7 @@ pub struct Machine {
     pub memory: MemoryMode,
     /// amd-smi tool version that the shim speaks.
     #[serde(default = "default_tool")]
+    #[schemars(with = "String", regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(\+.*)?$"))]
     pub amd_smi: ToolVersion,
     /// Who calls.
     #[serde(default)]
@@ -36,8 +39,9 @@ pub struct Machine {
     /// Where this machine differs from the facts on purpose.
     #[serde(default)]
     pub quirks: Quirks,
-    /// What goes wrong.
+    /// What goes wrong: `compute=EBUSY`, `hang`; `validate shim --help` lists them.
     #[serde(default)]
+    #[schemars(with = "Vec<String>", length(max = 64))]
     pub faults: Vec<Fault>,
     /// A client holds every GPU open from the start (EBUSY on a mode change).
     #[serde(default)]
@@ -72,7 +76,7 @@ pub enum Caller {
 
 /// Deviations from the facts. All off for a machine that follows them; `reference-*` machines switch some on
 /// because the tree that the real tool was run over (`make-sysfs.py`) has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Quirks {
     /// The tree of the recorded reference transcripts: whole VRAM per KFD node in NPS1 and VRAM / devices otherwise,

@@ -1,9 +1,9 @@
 //! The numbers of the reference tree: the made-up machine over which the real amd-smi was run. Its machine file
 //! lists how it differs from a real one.
 
-use crate::domain::{Bytes, MemoryMode};
+use crate::domain::{Bytes, ComputeMode, MemoryMode};
 
-use super::{Gpu, KfdNode, Model};
+use super::{Gpu, KfdNode, Model, Profile, ResourceKind};
 
 /// CPU nodes in the KFD topology.
 pub const CPU_NODES: u32 = 2;
@@ -13,6 +13,9 @@ pub const KERNEL_RELEASE: &str = "6.18.44-fc-v669";
 
 /// `/sys/module/amdgpu/version`.
 pub const DRIVER_VERSION: &str = "6.12.12";
+
+/// XCCs of a partitionable GPU.
+const XCCS: u32 = 8;
 
 /// The XGMI hive of every partitionable GPU.
 pub const HIVE: u64 = 15_188_982_192_727_901_047;
@@ -39,6 +42,21 @@ pub const fn unique_id(gpu: u64) -> u64 {
 /// `subsystem_device`.
 pub const fn subsystem(model: &Model) -> u16 {
     if model.partitionable { 0x74a1 } else { 0x0b36 }
+}
+
+/// The profiles as the tool finds them where nothing answers its writes to `xcp_config`: every one shows the resources
+/// that the tree was made with, for `mode`; there all 32 JPEG engines are shared out evenly.
+pub fn unanswered(mut profiles: Vec<Profile>, mode: ComputeMode) -> Vec<Profile> {
+    let Some(made) = profiles.iter().find(|profile| profile.mode == mode).cloned() else { return profiles };
+    let devices = mode.devices(XCCS).max(1);
+    for profile in &mut profiles {
+        profile.memory_caps.clone_from(&made.memory_caps);
+        profile.resources.clone_from(&made.resources);
+        for jpeg in profile.resources.iter_mut().filter(|resource| resource.kind == ResourceKind::Jpeg) {
+            (jpeg.instances, jpeg.shared) = (32 / devices, 1);
+        }
+    }
+    profiles
 }
 
 /// The KFD node of one logical device; `index` counts over all GPUs, `sharing` is the devices of its GPU.

@@ -4,8 +4,8 @@ use crate::domain::{Bdf, Bytes, ComputeMode};
 use crate::facts::split_memory;
 
 use super::{
-    Device, DriverState, Errno, Gpu, GpuMetrics, Kernel, KfdNode, Machine, Model, PartitionFiles, Platform, View,
-    modes, reference, resources, show_faults,
+    Device, DriverState, Errno, Gpu, GpuMetrics, Kernel, KfdNode, Machine, Model, PartitionFiles, Platform, Profile,
+    View, fault::Named, modes, reference, resources, show_faults,
 };
 
 /// Memory that one client of the simulation holds: what the report of ROCm/amdsmi#175 allocated.
@@ -129,9 +129,21 @@ fn files(kernel: &Kernel, compute: ComputeMode, virtual_function: bool) -> Parti
         current_memory: Ok(memory.name().to_owned()),
         // MI300A: NPS is a boot setting, and its capabilities are N/A by design (facts/amd-smi.md 1.3).
         available_memory: if model.apu { Err(Errno::ENOENT) } else { host_only(modes::list(&model.memory_modes)) },
-        profiles: if virtual_function { Vec::new() } else { resources::profiles(model) },
+        profiles: if virtual_function { Vec::new() } else { profiles(kernel) },
         mem_alloc_mode: Err(Errno::ENOENT),
     }
+}
+
+fn profiles(kernel: &Kernel) -> Vec<Profile> {
+    let machine = kernel.machine();
+    let profiles = resources::profiles(kernel.model());
+    // The broken machines of the reference tree had no driver behind their files.
+    const PLAIN_FILES: [Named; 4] =
+        [Named::AmdgpuBuiltin, Named::UnknownPartitionMode, Named::EmptyComputePartitionFile, Named::SpxNotAvailable];
+    if machine.quirks.reference_tree && PLAIN_FILES.into_iter().any(|fault| kernel.has_fault(fault)) {
+        return reference::unanswered(profiles, machine.compute);
+    }
+    profiles
 }
 
 fn devices(kernel: &Kernel, gpus: &[Gpu]) -> Vec<Device> {

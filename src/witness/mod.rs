@@ -7,7 +7,7 @@ mod observations;
 pub mod sysfs;
 pub mod tree;
 
-pub use observations::{Asked, Call, KfdNode, Observations, SetDone, Snapshot, SysfsGpu};
+pub use observations::{Asked, Call, KfdNode, Observations, Reload, SetDone, Snapshot, SysfsGpu};
 
 #[cfg(test)]
 mod tests;

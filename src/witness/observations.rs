@@ -121,6 +121,20 @@ pub struct SetDone {
     pub request: SetRequest,
     /// The call and its answer, one row for each GPU that was named.
     pub asked: Asked<Vec<SetRow>>,
+    /// The last driver reload of the case after this request; `None` when there was none.
+    pub reload: Option<Reload>,
+}
+
+/// How a driver reload ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reload {
+    /// The driver was unloaded and loaded.
+    Done,
+    /// The machine refused it.
+    Refused {
+        /// In the words of the machine.
+        why: String,
+    },
 }
 
 /// Everything that one case observed.

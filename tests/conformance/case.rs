@@ -72,12 +72,12 @@ impl fmt::Display for Described {
     }
 }
 
-/// Every case below a folder with `synthetic/` and `no-gpu/`, by name.
+/// Every case below a folder with `synthetic/`, `no-gpu/` and `held-out/`, by name.
 pub fn all(folder: &Path) -> Vec<Case> {
     let synthetic = folder.join("synthetic");
     let mut cases = index(&synthetic);
     let listed: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
-    for folder in [synthetic.as_path(), &folder.join("no-gpu")] {
+    for folder in [synthetic.as_path(), &folder.join("no-gpu"), &folder.join("held-out")] {
         for entry in std::fs::read_dir(folder).expect("the fixtures are in the repository") {
             let path = entry.expect("a folder entry reads").path();
             let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
@@ -192,7 +192,7 @@ fn tree_arguments(text: &str) -> Described {
             "--mode" => machine.compute = value,
             "--nps" => machine.memory = value,
             "--n" => machine.gpus = value.parse().expect("a number of GPUs"),
-            "--fault" => machine.faults.push(value),
+            "--fault" | "--scenario" => machine.faults.push(value),
             other => panic!("unknown tree argument {other}"),
         }
     }

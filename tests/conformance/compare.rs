@@ -4,7 +4,16 @@ use libtest_mimic::Trial;
 use similar::TextDiff;
 
 use crate::case::{Case, Expected};
-use crate::play::Played;
+
+/// What the shim did.
+pub struct Played {
+    /// Everything on standard output, prompts included.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// Exit code.
+    pub code: u8,
+}
 
 /// How an answer compares with the transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]

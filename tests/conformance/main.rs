@@ -35,8 +35,34 @@ fn main() {
     }
     trials.push(Trial::test("the fidelity table in docs is current", move || current(&markdown)));
     trials.push(Trial::test("every exception names a transcript", move || exceptions.all_used(&score.names)));
+    trials.push(Trial::test("the index of held-out transcripts lists each of them", held_out_is_indexed));
     trials.extend(compare::self_tests());
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// `held-out/INDEX.tsv` says what each transcript shows: file, tool, tree, command, exit code, what.
+fn held_out_is_indexed() -> Result<(), Failed> {
+    let folder = root().join("tests/fixtures/amd-smi/held-out");
+    let index = std::fs::read_to_string(folder.join("INDEX.tsv"))?;
+    let rows: Vec<Vec<&str>> =
+        index.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect()).collect();
+    let mut listed: Vec<String> = rows.iter().map(|row| row[0].to_owned()).collect();
+    let mut present = Vec::new();
+    for case in case::all(&root().join("tests/fixtures/amd-smi")) {
+        let Some(row) = rows.iter().find(|row| row[0] == case.name) else { continue };
+        let command = format!("amd-smi {}", case.args.join(" "));
+        let said = [case.tool.as_str(), &command, &case.expected.code.to_string()].map(str::to_owned);
+        if row.len() != 6 || [row[1], row[3], row[4]] != said {
+            return Err(format!("{row:?} is not what the transcript says: {said:?}").into());
+        }
+        present.push(case.name);
+    }
+    let files = std::fs::read_dir(&folder)?.count();
+    listed.sort();
+    if listed != present || files != present.len() + 1 {
+        return Err(format!("{} rows, {} transcripts, {files} files", listed.len(), present.len()).into());
+    }
+    Ok(())
 }
 
 fn swap<A, B>((left, right): (A, B)) -> (B, A) {

@@ -5,17 +5,7 @@ use rocvet::sim::render::amd_smi::{Session, answer};
 use rocvet::sim::{Fault, Kernel, Platform, preset};
 
 use crate::case::{Case, Described, Write};
-use crate::compare::{self, Outcome};
-
-/// What the shim did.
-pub struct Played {
-    /// Everything on standard output, prompts included.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-    /// Exit code.
-    pub code: u8,
-}
+use crate::compare::{self, Outcome, Played};
 
 /// Plays one case and compares.
 pub fn against(case: &Case) -> Outcome {

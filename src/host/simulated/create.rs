@@ -49,7 +49,8 @@ pub fn create(dir: &Path, machine: &Machine, faces: Faces) -> Result<(), HostErr
         Faces::Tool => hide_trees(dir)?,
     }
     // Last: a folder is a host only when all of it is there.
-    let origin = format!("simulated {} ({} GPUs)", machine.name, machine.gpus);
+    let plural = if machine.gpus == 1 { "" } else { "s" };
+    let origin = format!("simulated {} ({} GPU{plural})", machine.name, machine.gpus);
     put(dir, HOST_FILE, HostFile::new(HostKind::Simulated, origin, Some(machine.amd_smi)).to_toml()?.as_bytes())
 }
 

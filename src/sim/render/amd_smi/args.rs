@@ -21,6 +21,8 @@ pub struct Scene<'a> {
     pub generation: Generation,
     /// Bare metal or guest, as the tool sees it.
     pub platform: Platform,
+    /// Commands of the generation that this version of the tool does not have yet.
+    pub lacks: &'static [&'static str],
     /// Devices that `-g` can name, in the tool's order.
     pub devices: &'a [Identity],
     /// Types and indexes that `set -C` takes; `None` where the tool finds no profiles (no partitions, or not root).
@@ -61,6 +63,17 @@ impl Call {
 
 /// Reads the command line. `Err` is the whole answer of a tool that does not accept it, or that was asked for help.
 pub fn read(args: &[String], scene: &Scene<'_>) -> Result<Call, Response> {
+    let answer = accept(args, scene);
+    // Debug logs carry times and the tool's own source lines; so do the stack frames of an uncaught exception.
+    let logs = answer.as_ref().is_ok_and(|call| call.value("--loglevel") == Some("DEBUG"));
+    let frames = scene.generation == Generation::V26 && names_debug(args);
+    if logs || (frames && answer.as_ref().is_err_and(|response| response.code == 1)) {
+        return Err(not_simulated("`--loglevel DEBUG`"));
+    }
+    answer
+}
+
+fn accept(args: &[String], scene: &Scene<'_>) -> Result<Call, Response> {
     let text = interface::text(scene.generation);
     let lowered;
     let args = if scene.generation >= Generation::V25 {
@@ -70,11 +83,19 @@ pub fn read(args: &[String], scene: &Scene<'_>) -> Result<Call, Response> {
         Line { raw: args, args }
     };
     match (args.args.first().map(String::as_str), scene.generation) {
-        (None, Generation::V26 | Generation::V27) => parse(text, "default", &args, 0, scene),
-        (None, _) => Err(overview(text, scene)),
-        (Some(first), Generation::V26 | Generation::V27) => modern(text, first, &args, scene),
+        (None, Generation::V26 | Generation::V27) => parse(text, "default", &args, None, scene),
+        (None, _) => Err(overview(here(text, scene), scene)),
+        (Some("--loglevel"), Generation::V26 | Generation::V27) if names_debug(args.raw) => {
+            modern(text, "default", &args, None, scene)
+        }
+        (Some(first), Generation::V26 | Generation::V27) => modern(text, first, &args, Some(0), scene),
         (Some(_), _) => classic(text, &args, scene),
     }
+}
+
+/// 26.0 and later look for the word anywhere in the arguments before they read them.
+fn names_debug(args: &[String]) -> bool {
+    args.iter().any(|arg| arg.to_uppercase().contains("DEBUG"))
 }
 
 /// The arguments as given, and as the tool's parser sees them.
@@ -100,14 +121,16 @@ fn classic(text: &'static str, line: &Line<'_>, scene: &Scene<'_>) -> Result<Cal
     let word = line.args.iter().position(|arg| !arg.starts_with('-') || arg.contains(' '));
     let before = &line.args[..word.unwrap_or(line.args.len())];
     if before.iter().any(|arg| arg == "-h" || (arg.len() > 2 && "--help".starts_with(arg.as_str()))) {
-        return Err(overview(text, scene));
+        return Err(overview(here(text, scene), scene));
     }
     let Some(at) = word else {
         return Err(complain(&Complaint::Parameter(before.join(" ")), line, scene, ""));
     };
     let name = &line.args[at];
-    match interface::entries(text).find(|entry| entry.name == name || entry.alias == Some(name)) {
-        Some(entry) if scene.platform.bare_metal() || !entry.bare_metal => parse(text, entry.name, line, at, scene),
+    match here(text, scene).find(|entry| entry.name == name || entry.alias == Some(name)) {
+        Some(entry) if scene.platform.bare_metal() || !entry.bare_metal => {
+            parse(text, entry.name, line, Some(at), scene)
+        }
         Some(_) | None => {
             let shown = name.split('\'').next().unwrap_or_default();
             Err(complain(&Complaint::Command(shown.to_owned()), line, scene, ""))
@@ -115,8 +138,20 @@ fn classic(text: &'static str, line: &Line<'_>, scene: &Scene<'_>) -> Result<Cal
     }
 }
 
+/// The commands of this version of the tool.
+fn here(text: &'static str, scene: &Scene<'_>) -> impl Iterator<Item = Entry> {
+    let lacks = scene.lacks;
+    interface::entries(text).filter(move |entry| !lacks.contains(&entry.name))
+}
+
 /// 26.0 and later: the first argument must be a command, and only the commands named are offered.
-fn modern(text: &'static str, first: &str, line: &Line<'_>, scene: &Scene<'_>) -> Result<Call, Response> {
+fn modern(
+    text: &'static str,
+    first: &str,
+    line: &Line<'_>,
+    at: Option<usize>,
+    scene: &Scene<'_>,
+) -> Result<Call, Response> {
     let known: Vec<Entry> = interface::entries(text).collect();
     let top = match scene.generation {
         Generation::V27 => matches!(first, "-h" | "--help" | "--rocm-smi"),
@@ -125,7 +160,7 @@ fn modern(text: &'static str, first: &str, line: &Line<'_>, scene: &Scene<'_>) -
     let Some(entry) = known.iter().find(|entry| entry.name == first || entry.alias == Some(first)) else {
         return Err(match first {
             "--rocm-smi" if top => not_simulated("--rocm-smi"),
-            _ if top => overview(text, scene),
+            _ if top => overview(offered(&known, line.raw, scene).into_iter(), scene),
             // This message never comes as JSON: the tool looks for a format in the wrong place.
             _ => {
                 let mut response = Response::default();
@@ -137,7 +172,7 @@ fn modern(text: &'static str, first: &str, line: &Line<'_>, scene: &Scene<'_>) -
     };
     let offered = offered(&known, line.raw, scene);
     if offered.iter().any(|each| each.name == entry.name) {
-        return parse(text, entry.name, line, 0, scene);
+        return parse(text, entry.name, line, at, scene);
     }
     let names: Vec<&str> = offered.iter().flat_map(|each| std::iter::once(each.name).chain(each.alias)).collect();
     let mut response = Response::default();
@@ -175,12 +210,20 @@ fn offered(known: &[Entry], raw: &[String], scene: &Scene<'_>) -> Vec<Entry> {
     }
 }
 
-/// Parses the arguments of a subcommand that stands at `at`.
-fn parse(text: &'static str, name: &str, line: &Line<'_>, at: usize, scene: &Scene<'_>) -> Result<Call, Response> {
+/// Parses the arguments of a subcommand that stands at `at`, or that the tool put before them.
+fn parse(
+    text: &'static str,
+    name: &str,
+    line: &Line<'_>,
+    at: Option<usize>,
+    scene: &Scene<'_>,
+) -> Result<Call, Response> {
     let Some(command) = interface::command(text, name, scene.platform.bare_metal()) else {
         return Err(not_simulated(name));
     };
-    let rest = line.args.get(at + 1..).unwrap_or_default();
+    let (before, rest) = at.map_or((&[][..], line.args), |at| {
+        (line.args.get(..at).unwrap_or_default(), line.args.get(at + 1..).unwrap_or_default())
+    });
     let mut reader = Reader::new(scene, command.name);
     let extras = match argparse::parse(&command, rest, &mut reader) {
         Ok(extras) => extras,
@@ -213,7 +256,7 @@ fn parse(text: &'static str, name: &str, line: &Line<'_>, at: usize, scene: &Sce
             return Err(response);
         }
     };
-    let extras: Vec<String> = line.args.get(..at).unwrap_or_default().iter().cloned().chain(extras).collect();
+    let extras: Vec<String> = before.iter().cloned().chain(extras).collect();
     if !extras.is_empty() {
         return Err(complain(&Complaint::Parameter(extras.join(" ")), line, scene, first(line)));
     }
@@ -231,10 +274,10 @@ fn complain(complaint: &Complaint, line: &Line<'_>, scene: &Scene<'_>, command: 
     response
 }
 
-fn overview(text: &'static str, scene: &Scene<'_>) -> Response {
+fn overview(entries: impl Iterator<Item = Entry>, scene: &Scene<'_>) -> Response {
     let mut response = Response::default();
     let bare_metal = scene.platform.bare_metal();
-    response.print(&help::overview(interface::entries(text), scene.generation, bare_metal, scene.banner));
+    response.print(&help::overview(entries, scene.generation, bare_metal, scene.banner));
     response
 }
 

@@ -130,8 +130,6 @@ pub struct Dialect {
     pub compute_key: &'static str,
     /// `static -p` has `compute_partition_mem_alloc_mode`.
     pub mem_alloc_mode: bool,
-    /// `static` without a flag prints the partition section.
-    pub partition_by_default: bool,
     /// Modes of secondaries.
     pub secondaries: Secondaries,
     /// Memory of secondaries.
@@ -193,7 +191,6 @@ const V24_5: Dialect = Dialect {
     gpu_data: false,
     compute_key: "compute_partition",
     mem_alloc_mode: false,
-    partition_by_default: true,
     secondaries: Secondaries::AsPrimary,
     secondary_memory: Secondaries::AsPrimary,
     partition: PartitionCommand::Absent,
@@ -325,12 +322,10 @@ const V26_0: Dialect = Dialect {
     evidence: Evidence::Unverified,
     changes: &[
         Change { rule: "`gpu_data`; one JSON object for `partition`", source: "facts/amd-smi.md 2.1" },
-        Change { rule: "`static` without a flag leaves the partition out", source: "facts/amd-smi.md 1.2" },
         Change { rule: "the bare command prints a table", source: "capture mi300x_8gpu-26.0.0_rocm7.0.0-default" },
         Change { rule: "asic and vram come from DRM alone", source: "nearest verified dialect, 26.2" },
     ],
     gpu_data: true,
-    partition_by_default: false,
     partition: PartitionCommand::Combined,
     mode_needs_config: true,
     asic: AsicKeys { without_drm: false, ..V25_5.asic },

@@ -6,7 +6,7 @@ use crate::sim::{Kernel, View};
 
 use super::args::select::Identity;
 use super::args::{self, Call, Scene};
-use super::dialect::Bugs;
+use super::dialect::{Bugs, Dialect, PartitionCommand};
 use super::failure::not_simulated;
 use super::generation::Generation;
 use super::library::Library;
@@ -44,11 +44,18 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
     let scene = Scene {
         generation,
         platform,
+        lacks: if Dialect::of(tool).partition == PartitionCommand::Absent { &["partition"] } else { &[] },
         devices: &devices,
         accelerators: (!choices.is_empty()).then_some(choices.as_slice()),
         banner: &banner,
         choices_one_string: kernel.has_fault(Named::SetChoicesOneString),
     };
+    if (tool.major, tool.minor) == (24, 6) && session.args.first().is_some_and(|arg| arg == "reset") {
+        // 6.2 resets partition modes as 6.1 does (facts/amd-smi.md 1.2); the rest of its options is not known.
+        let mut response = Response::default();
+        not_simulated(&mut response, "`reset` of 24.6");
+        return response;
+    }
     let noise = startup::noise(&view, tool);
     let call = match args::read(session.args, &scene) {
         Ok(call) => call,
@@ -66,13 +73,14 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
     if let Some(response) = query(&call, &ctx, &devices) {
         return response;
     }
+    let handles = view.devices.iter().map(|device| (device.gpu, device.partition)).collect();
     let task = Task {
         call: &call,
         targets,
         devices: &devices,
         profiles: &profiles,
         bare_metal: platform.bare_metal(),
-        library: Library { kernel, tool, root: session.root, noise: String::new(), waits_for_ever: false },
+        library: Library { kernel, tool, root: session.root, noise: String::new(), waits_for_ever: false, handles },
         session,
         out: Response::default(),
     };

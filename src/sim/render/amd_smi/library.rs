@@ -4,7 +4,7 @@
 use crate::domain::{ComputeMode, MemoryMode, ToolVersion};
 use crate::sim::{Errno, Kernel, View};
 
-use super::dialect::Bugs;
+use super::dialect::{Bugs, Secondaries};
 use super::generation::Generation;
 use super::query::device::{self, Mode, Seen};
 use super::status::{Status, Target};
@@ -22,6 +22,9 @@ pub struct Library<'a> {
     pub noise: String,
     /// A write was interrupted: the library tries again for ever.
     pub waits_for_ever: bool,
+    /// GPU and partition behind each index, as the library found them when it started: it keeps its handles while a
+    /// set makes devices come and go.
+    pub handles: Vec<(usize, u8)>,
 }
 
 /// What a write needs to know of a device, read before it.
@@ -121,6 +124,12 @@ impl Library<'_> {
             root: self.root,
             bugs: Bugs::default(),
         };
-        device::all(&ctx).into_iter().nth(device)
+        let &(gpu, partition) = self.handles.get(device)?;
+        let of_gpu: Vec<Seen<'v>> = device::all(&ctx).into_iter().filter(|seen| seen.device.gpu == gpu).collect();
+        let same = of_gpu.iter().find(|seen| seen.device.partition == partition);
+        // Older tools look at the files of the GPU for every partition, one that is gone included.
+        let stands_in =
+            || of_gpu.iter().find(|seen| seen.primary() && seen.dialect.secondaries == Secondaries::AsPrimary);
+        same.or_else(stands_in).copied()
     }
 }

@@ -18,7 +18,7 @@ pub fn ask(out: &mut Response, session: &mut Session<'_>, warning: &str) -> Answ
     out.print("Do you accept these terms? [Y/N] ");
     let shown = std::mem::take(&mut out.stdout);
     let answer = (session.ask)(&shown);
-    match answer.as_deref().map(|line| line.trim_end_matches(['\n', '\r'])) {
+    match answer.as_deref().map(|line| line.strip_suffix('\n').unwrap_or(line)) {
         Some("Y" | "y" | "yes" | "Yes" | "YES") => {
             out.print("\n");
             Answered::Yes

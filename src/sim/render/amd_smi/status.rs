@@ -18,8 +18,12 @@ pub enum Status {
     FileError,
     /// 16.
     InternalException,
+    /// 20.
+    DirectoryNotFound,
     /// 30.
     Busy,
+    /// 31.
+    NotFound,
     /// 42.
     UnexpectedSize,
     /// 43.
@@ -56,6 +60,8 @@ impl Status {
             Errno::EOPNOTSUPP if latest => Self::NotSupported,
             Errno::EBADF | Errno::EISDIR => Self::FileError,
             Errno::EBUSY => Self::Busy,
+            Errno::ESRCH => Self::NotFound,
+            Errno::ENOTDIR if generation >= Generation::V26 => Self::DirectoryNotFound,
             Errno::EIO => Self::UnexpectedSize,
             Errno::ENXIO => Self::UnexpectedData,
             // Before 6.4 the library did not tell EINVAL apart.
@@ -77,7 +83,42 @@ impl Status {
             | Errno::ETIME
             | Errno::ETIMEDOUT
             | Errno::ESTALE
-            | Errno::ECANCELED => Self::Unknown,
+            | Errno::ECANCELED
+            | Errno::E2BIG
+            | Errno::ENOEXEC
+            | Errno::ECHILD
+            | Errno::ENOTBLK
+            | Errno::EXDEV
+            | Errno::ENOTDIR
+            | Errno::ENFILE
+            | Errno::ENOTTY
+            | Errno::ETXTBSY
+            | Errno::EFBIG
+            | Errno::ESPIPE
+            | Errno::EMLINK
+            | Errno::EPIPE
+            | Errno::EDOM
+            | Errno::EDEADLK
+            | Errno::ENAMETOOLONG
+            | Errno::ENOLCK
+            | Errno::ENOTEMPTY
+            | Errno::ELOOP
+            | Errno::EPROTO
+            | Errno::EBADMSG
+            | Errno::EOVERFLOW
+            | Errno::EUSERS
+            | Errno::EMSGSIZE
+            | Errno::ENOBUFS
+            | Errno::ENOTCONN
+            | Errno::EALREADY
+            | Errno::EINPROGRESS
+            | Errno::EREMOTEIO
+            | Errno::EDQUOT
+            | Errno::ENOMEDIUM
+            | Errno::ECOMM
+            | Errno::ECONNRESET
+            | Errno::ENOPROTOOPT
+            | Errno::EREMCHG => Self::Unknown,
         }
     }
 
@@ -89,7 +130,9 @@ impl Status {
             Self::NoPerm => 10,
             Self::FileError => 14,
             Self::InternalException => 16,
+            Self::DirectoryNotFound => 20,
             Self::Busy => 30,
+            Self::NotFound => 31,
             Self::UnexpectedSize => 42,
             Self::UnexpectedData => 43,
             Self::RestartError => 54,
@@ -106,7 +149,9 @@ impl Status {
             Self::NoPerm => "AMDSMI_STATUS_NO_PERM",
             Self::FileError => "AMDSMI_STATUS_FILE_ERROR",
             Self::InternalException => "AMDSMI_STATUS_INTERNAL_EXCEPTION",
+            Self::DirectoryNotFound => "AMDSMI_STATUS_DIRECTORY_NOT_FOUND",
             Self::Busy => "AMDSMI_STATUS_BUSY",
+            Self::NotFound => "AMDSMI_STATUS_NOT_FOUND",
             Self::UnexpectedSize => "AMDSMI_STATUS_UNEXPECTED_SIZE",
             Self::UnexpectedData => "AMDSMI_STATUS_UNEXPECTED_DATA",
             Self::RestartError => "AMDSMI_STATUS_AMDGPU_RESTART_ERR",
@@ -124,7 +169,9 @@ impl Status {
             Self::FileError => "Error opening file",
             // The blank is the tool's.
             Self::InternalException => " Internal error",
+            Self::DirectoryNotFound => "Error when a directory is not found, maps to ENOTDIR",
             Self::Busy => "Device busy",
+            Self::NotFound => "Device Not found",
             Self::UnexpectedSize => "unexpected size of data was read",
             Self::UnexpectedData => "The data read or provided was unexpected",
             Self::RestartError => "AMDGPU restart failed, please check dmsg for errors",

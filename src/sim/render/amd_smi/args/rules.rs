@@ -124,7 +124,7 @@ impl Rules for Reader<'_> {
         match option.key() {
             "--json" => self.call.format = Format::Json,
             "--csv" => self.call.format = Format::Csv,
-            "--gpu" => match select::select(&values, self.scene.devices) {
+            "--gpu" => match select::select(&values, self.scene.devices, self.scene.generation) {
                 Selection::Chosen(targets) => self.call.targets = Some(targets),
                 Selection::Empty => return Err(stop(Complaint::MissingValue("--gpu".into()))),
                 Selection::Unknown { value, well_formed } => {

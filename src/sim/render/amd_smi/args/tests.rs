@@ -12,6 +12,7 @@ fn read_line(tool: Generation, line: &str) -> Result<Call, Response> {
     let scene = Scene {
         generation: tool,
         platform: Platform::bare_metal_for_tests(),
+        lacks: &[],
         devices: &devices,
         accelerators: Some(&accelerators),
         banner: "AMD System Management Interface",
@@ -38,6 +39,27 @@ fn a_line_that_is_accepted_says_what_was_asked() {
         let call = read_line(tool, line).unwrap_or_else(|response| panic!("{line}: {response:?}"));
         assert_eq!((call.command, call.format, call.targets.as_deref()), (command, format, targets), "{line}");
         assert_eq!(call.options.iter().map(|(name, _)| *name).collect::<Vec<_>>(), options, "{line}");
+    }
+}
+
+#[test]
+fn a_device_answers_to_its_address_as_each_generation_reads_it() {
+    let both = [Generation::V26, Generation::V27];
+    for (address, expected) in [
+        ("0000:27:00.0", [true, true]),
+        ("27:00.0", [true, true]),
+        ("0000:27:00.0".trim_start_matches('0'), [false, false]),
+        ("0:27:0.0", [true, false]),
+        ("27.00.0", [true, false]),
+        ("0x27:0_0:+0", [true, false]),
+        ("BDF(27:00.0)", [true, true]),
+        ("27:00.8", [false, false]),
+        ("1:27:00.0", [false, false]),
+        ("27:00", [false, false]),
+    ] {
+        let found = both
+            .map(|tool| read_line(tool, &format!("list -g {address}")).is_ok_and(|call| call.targets == Some(vec![1])));
+        assert_eq!(found, expected, "{address}");
     }
 }
 

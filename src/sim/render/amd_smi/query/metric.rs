@@ -4,13 +4,14 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::Bytes;
 use crate::sim::render::amd_smi::dialect::Secondaries;
+use crate::sim::render::amd_smi::failure::not_simulated;
 use crate::sim::render::amd_smi::{Context, Format, Response};
 
 use super::device::{self, Seen};
 use super::records::{print, record, with_unit};
 use super::start_notes;
 
-/// Which sections were asked for. Only the memory section is reproduced; asked for nothing, that is what is printed.
+/// Which sections were asked for. Only the memory section is reproduced; asked for nothing, the tool prints them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MetricSections {
     /// `-m`, `--mem-usage`.
@@ -18,7 +19,12 @@ pub struct MetricSections {
 }
 
 /// Prints the chosen sections of each chosen device.
-pub fn render(ctx: &Context<'_>, _sections: MetricSections) -> Response {
+pub fn render(ctx: &Context<'_>, sections: MetricSections) -> Response {
+    if !sections.mem_usage {
+        let mut response = Response::default();
+        not_simulated(&mut response, "`metric` without `--mem-usage` alone");
+        return response;
+    }
     let seen = device::chosen(ctx);
     let records: Vec<_> = seen
         .iter()

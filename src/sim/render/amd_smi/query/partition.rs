@@ -109,7 +109,7 @@ fn tables(ctx: &Context<'_>, seen: &[Seen<'_>], asked: Asked, combined: bool) ->
                 "resource_instances",
                 "resources_shared",
             ],
-            rows: seen.iter().flat_map(|one| profiles::rows(one, ctx.root)).collect(),
+            rows: profiles::rows(seen, ctx.root),
         });
         sections.push(Section {
             key: "partition_resources",

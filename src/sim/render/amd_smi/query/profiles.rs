@@ -34,8 +34,21 @@ pub fn current(seen: &Seen<'_>) -> Option<Current> {
     }
 }
 
-/// Rows of the profile table. Resource indexes count on from one profile to the next, and start again with each GPU.
-pub fn rows(seen: &Seen<'_>, root: bool) -> Vec<Map<String, Value>> {
+/// Rows of the profile table. A device that was chosen again right after itself does not get its number again.
+pub fn rows(seen: &[Seen<'_>], root: bool) -> Vec<Map<String, Value>> {
+    let mut numbered = None;
+    let mut rows = Vec::new();
+    for one in seen {
+        rows.extend(rows_of(one, root, numbered != Some(one.index)));
+        if offered(one, root).is_some() {
+            numbered = Some(one.index);
+        }
+    }
+    rows
+}
+
+/// Resource indexes count on from one profile to the next, and start again with each GPU.
+fn rows_of(seen: &Seen<'_>, root: bool, number: bool) -> Vec<Map<String, Value>> {
     let now = current(seen);
     let own_id = if now.is_some() { seen.device.partition.to_string() } else { "0".to_owned() };
     let Some(profiles) = offered(seen, root) else { return vec![unavailable(seen, &own_id)] };
@@ -45,7 +58,7 @@ pub fn rows(seen: &Seen<'_>, root: bool) -> Vec<Map<String, Value>> {
         let is_now = now.as_ref().is_some_and(|now| now.mode == profile.mode.name());
         let star = if is_now { "*" } else { "" };
         let head = [
-            if index == 0 { json!(seen.index) } else { json!("") },
+            if index == 0 && number { json!(seen.index) } else { json!("") },
             json!(index),
             json!(profile.memory_caps),
             json!(format!("{}{star}", profile.mode)),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::sim::render::amd_smi::failure::not_simulated;
 use crate::sim::render::amd_smi::{Context, Format, Response};
 
 use super::device::{self, Seen};
@@ -15,8 +16,7 @@ const VENDOR: &str = "Advanced Micro Devices Inc. [AMD/ATI]";
 const CRASH: &str =
     "UnboundLocalError: cannot access local variable 'min_power_limit' where it is not associated with a value\n";
 
-/// Which sections were asked for. None at all means those that the tool prints unasked, of the ones reproduced here:
-/// limit, ras, clock, NUMA, cache and the other sections of a plain `static` are not.
+/// Which sections were asked for. None at all means every section that the tool has, more than are reproduced here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct StaticSections {
@@ -49,8 +49,12 @@ pub fn render(ctx: &Context<'_>, sections: StaticSections) -> Response {
         stderr.push_str(CRASH);
         return Response { stdout: stdout.into_bytes(), stderr: stderr.into_bytes(), code: 1 };
     }
+    if sections == StaticSections::default() {
+        let mut response = Response::default();
+        not_simulated(&mut response, "`static` without a section (limits, RAS, clocks, caches and NUMA among them)");
+        return response;
+    }
     for one in &seen {
-        let sections = with_defaults(sections, one);
         let mut fields = record([("gpu", json!(one.index))]);
         let mut add = |key: &str, section: Value| fields.insert(key.to_owned(), section);
         if sections.asic {
@@ -85,14 +89,6 @@ pub fn render(ctx: &Context<'_>, sections: StaticSections) -> Response {
     let wrapped = seen.first().is_some_and(|one| one.dialect.gpu_data);
     stdout.push_str(&print(ctx, &records, wrapped));
     Response { stdout: stdout.into_bytes(), stderr: stderr.into_bytes(), code: 0 }
-}
-
-fn with_defaults(asked: StaticSections, seen: &Seen<'_>) -> StaticSections {
-    if asked != StaticSections::default() {
-        return asked;
-    }
-    let partition = seen.dialect.partition_by_default;
-    StaticSections { asic: true, bus: true, vbios: true, driver: true, board: true, vram: true, partition }
 }
 
 fn asic(seen: &Seen<'_>) -> Map<String, Value> {

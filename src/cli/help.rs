@@ -1,0 +1,97 @@
+//! What stands below the options in `--help`: examples, and the exit codes.
+
+use super::exit::TABLE;
+
+/// Of the program.
+pub fn program() -> String {
+    format!(
+        "\
+Examples:
+  validate                                   every shipped scenario, on simulated machines
+  validate -E 'tag(memory)'                  some of them
+  validate run --host DIR                    those that apply to a simulated or recorded host
+  validate explain memory.per-device         a check, a finding or a fact: what, why, source, what to do
+  validate shim DIR --machine mi300x         a simulated machine whose amd-smi any program can call
+
+{TABLE}"
+    )
+}
+
+/// Of `run`.
+pub fn run() -> String {
+    format!(
+        "\
+Examples:
+  validate run                               every shipped scenario, each on its own simulated machine
+  validate run my/scenario.toml              a file, or a folder of them
+  validate run -E 'part(MI300X) and not tag(faults)'
+  validate run --host recordings/mi300x-cpx-nps4-26.2.1
+  validate run --format human --format junit=report.xml
+  validate run --shard slice:1/4 --shuffle 7 --repeat 3
+
+Results: RESULTS/<run-id>/run.json (`validate schema run`), events.jsonl, and evidence/ with every call of a case that did not
+come out as expected, or ran on a given host.
+
+{TABLE}"
+    )
+}
+
+/// Of `list`.
+pub const LIST: &str = "\
+Examples:
+  validate list -E 'check(set.*)'            cases that set something
+  validate list --format json | jq '.cases[].id'
+  validate list --machines                   names for `validate shim --machine`
+
+Exit codes: 0 listed, 4 nothing matched, 64 usage or scenario error";
+
+/// Of `explain`.
+pub const EXPLAIN: &str = "\
+Examples:
+  validate explain                           every id
+  validate explain contradiction.48-vs-24    why documents disagree, and which is right
+  validate explain devices.count.one-short   a finding of a report
+  validate explain fact.mode.mi300x          all that begin so
+
+Exit codes: 0 explained, 64 nothing is called so";
+
+/// Of `schema`.
+pub const SCHEMA: &str = "\
+Example:
+  validate schema scenario > scenario.schema.json
+
+Exit codes: 0 printed, 64 no such format";
+
+/// Of `shim`, below its machines and faults.
+pub const SHIM: &str = "\
+Examples:
+  validate shim sim --machine mi300x --compute CPX --memory NPS4 --gpus 8
+  PATH=$PWD/sim/bin:$PATH amd-smi list
+  validate run --host sim
+
+Exit codes: 0 made, 64 there is no such machine, or it cannot be, or the folder cannot be used";
+
+/// Of `record`.
+pub const RECORD: &str = "\
+Examples:
+  validate record node17                     this machine
+  validate record node17 --host sim          a simulated one
+  validate run --host node17                 the same checks, later and elsewhere
+
+A recording holds no serial number, UUID or host name. Nothing in it is ever executed.
+
+Exit codes: 0 recorded, 64 usage error, 69 there is nothing to record or it cannot be written, 130 and 143 interrupted";
+
+/// Of `completions`.
+pub const COMPLETIONS: &str = "\
+Example:
+  validate completions bash > ~/.local/share/bash-completion/completions/validate
+
+Exit codes: 0 printed, 64 no such shell";
+
+/// Of `man`.
+pub const MAN: &str = "\
+Example:
+  validate man run | man -l -
+
+Exit codes: 0 printed, 64 no such command";

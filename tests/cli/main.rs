@@ -1,0 +1,14 @@
+//! `validate` as a user or a script meets it: a process with arguments, two streams, an exit code and a results folder.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
+
+mod bad_input;
+mod captures;
+mod exit_codes;
+mod host;
+mod interrupt;
+mod names;
+mod output;
+mod recordings;
+mod results;
+mod support;
