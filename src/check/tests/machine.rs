@@ -129,11 +129,16 @@ pub(super) fn failure(status: Option<&str>, text: &str) -> ToolError {
     ToolError { code: None, status: status.map(str::to_owned), text: text.to_owned() }
 }
 
-/// A request that every GPU says it carried out.
+/// A request that every GPU says it carried out, once the driver is loaded again where it is about memory.
 pub(super) fn set(request: SetRequest) -> SetDone {
+    let sentence = match request {
+        SetRequest::Compute { .. } => "Successfully set",
+        SetRequest::Memory { .. } => "Successfully set; reload the driver",
+    };
     let call = call(request.args(Format::Json));
-    let said = |gpu| SetRow { gpu, outcome: Reading::Value(SetOutcome::Said { sentence: "Successfully set".into() }) };
-    SetDone { request, asked: Asked { call, answer: answer(Reading::Value(vec![said(0), said(2)])) } }
+    let said = |gpu| SetRow { gpu, outcome: Reading::Value(SetOutcome::Said { sentence: sentence.into() }) };
+    let asked = Asked { call, answer: answer(Reading::Value(vec![said(0), said(2)])) };
+    SetDone { request, asked, reload: None }
 }
 
 /// The rows behind an answer, to be spoilt.

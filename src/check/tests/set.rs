@@ -3,8 +3,8 @@
 use super::machine::{failure, look, set};
 use super::{case, judge};
 use crate::domain::{CheckSpec, ComputeMode, MemoryMode, Reading};
-use crate::witness::Observations;
-use crate::witness::amd_smi::{SetOutcome, SetRequest};
+use crate::witness::amd_smi::{SetOutcome, SetRequest, SetRow};
+use crate::witness::{Observations, Reload};
 
 const BUSY: &str = "AMDSMI_STATUS_BUSY";
 
@@ -28,10 +28,27 @@ fn refuse(seen: &mut Observations) {
 
 /// The last request was refused by the GPU of this row.
 fn refuse_row(seen: &mut Observations, row: usize) {
+    answers(seen)[row].outcome = Reading::Value(SetOutcome::Failed { error: failure(None, "no") });
+}
+
+/// The rows of the last request.
+fn answers(seen: &mut Observations) -> &mut Vec<SetRow> {
     match &mut seen.sets.last_mut().unwrap().asked.answer.value {
-        Reading::Value(rows) => rows[row].outcome = Reading::Value(SetOutcome::Failed { error: failure(None, "no") }),
+        Reading::Value(rows) => rows,
         other => panic!("no rows: {}", other.absence().unwrap()),
     }
+}
+
+/// Every GPU says this of the last request.
+fn say(seen: &mut Observations, sentence: &str) {
+    for row in answers(seen) {
+        row.outcome = Reading::Value(SetOutcome::Said { sentence: sentence.to_owned() });
+    }
+}
+
+/// The row is about another GPU.
+fn rename_row(seen: &mut Observations, row: usize, gpu: u32) {
+    answers(seen)[row].gpu = gpu;
 }
 
 #[test]
@@ -60,6 +77,75 @@ fn a_request_is_judged_by_reading_back() {
                     ask(seen, compute(ComputeMode::Dpx, None));
                 },
                 &[],
+            ),
+            case(
+                "a memory request whose driver was loaded again",
+                |seen| {
+                    ask(seen, memory(MemoryMode::Nps4));
+                    seen.sets[0].reload = Some(Reload::Done);
+                },
+                &["unmet said-but-not-applied GPU 0000:05:00.0", "unmet said-but-not-applied GPU 0000:26:00.0"],
+            ),
+            case(
+                "a memory request whose driver would not be loaded again",
+                |seen| {
+                    ask(seen, memory(MemoryMode::Nps4));
+                    seen.sets[0].reload = Some(Reload::Refused { why: "in use".into() });
+                },
+                &["unmet needs-reload GPU 0000:05:00.0", "unmet needs-reload GPU 0000:26:00.0"],
+            ),
+            case(
+                "a memory request that says nothing of the driver",
+                |seen| {
+                    ask(seen, memory(MemoryMode::Nps4));
+                    say(seen, "Successfully set");
+                },
+                &["unmet said-but-not-applied GPU 0000:05:00.0", "unmet said-but-not-applied GPU 0000:26:00.0"],
+            ),
+            case(
+                "a compute request is not excused by the driver",
+                |seen| {
+                    ask(seen, compute(ComputeMode::Cpx, None));
+                    say(seen, "reload");
+                },
+                &["unmet said-but-not-applied GPU 0000:05:00.0", "unmet said-but-not-applied GPU 0000:26:00.0"],
+            ),
+            case(
+                "an answer that cannot be read",
+                |seen| {
+                    ask(seen, compute(ComputeMode::Cpx, None));
+                    seen.sets[0].asked.answer.value = Reading::NotReported;
+                },
+                &["unmet not-applied GPU 0000:05:00.0", "unmet not-applied GPU 0000:26:00.0"],
+            ),
+            case(
+                "done, and only a secondary refused",
+                |seen| {
+                    ask(seen, compute(ComputeMode::Dpx, None));
+                    refuse_row(seen, 1);
+                    rename_row(seen, 1, 3);
+                },
+                &["doubtful secondaries-refused amd-smi set -g all -C DPX --json"],
+            ),
+            case(
+                "done, a secondary refused, and another complaint",
+                |seen| {
+                    ask(seen, compute(ComputeMode::Dpx, None));
+                    refuse_row(seen, 1);
+                    rename_row(seen, 1, 3);
+                    refuse(seen);
+                },
+                &["unmet applied-against-its-word GPU 0000:05:00.0", "unmet applied-against-its-word GPU 0000:26:00.0"],
+            ),
+            case(
+                "done, a secondary refused, and nobody listed before",
+                |seen| {
+                    ask(seen, compute(ComputeMode::Dpx, None));
+                    refuse_row(seen, 1);
+                    rename_row(seen, 1, 3);
+                    seen.before = None;
+                },
+                &["unmet applied-against-its-word GPU 0000:05:00.0", "unmet applied-against-its-word GPU 0000:26:00.0"],
             ),
             case(
                 "a memory request that waits for the driver",
