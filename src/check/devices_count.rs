@@ -41,12 +41,10 @@ pub(super) fn evaluate(per_gpu: Option<u32>, seen: &Observations) -> Evaluation 
     let look = &seen.after;
     let sockets = sockets(look);
     let kfd = look.kfd.as_ref().map(|nodes| nodes.len());
-    let by_modes: Option<usize> = sockets
-        .iter()
-        .map(|socket| judge_socket(&mut collector, socket, per_gpu, kfd.is_some()))
-        .collect::<Option<Vec<_>>>()
-        .filter(|all| !all.is_empty())
-        .map(|all| all.iter().sum());
+    // Every GPU is judged, also after one that could not be.
+    let by_socket: Vec<Option<usize>> =
+        sockets.iter().map(|socket| judge_socket(&mut collector, socket, per_gpu, kfd.is_some())).collect();
+    let by_modes = by_socket.into_iter().sum::<Option<usize>>().filter(|_| !sockets.is_empty());
     let expected = by_modes.or(kfd);
 
     let Some(rows) = calls::rows(&mut collector, Query::List, look.list.as_ref()) else { return collector.finish() };

@@ -60,3 +60,6 @@ pub fn evaluate(spec: &CheckSpec, seen: &Observations) -> Evaluation {
         CheckSpec::SetRefused { status } => set_refused::evaluate(status.as_deref(), seen),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,7 @@ mod tests {
         assert_eq!(Bytes(206_141_652_992).to_string(), "196592 MiB");
         assert_eq!(Bytes((24_574 << 20) + 512 * 1024).to_string(), "24574.500 MiB");
         assert_eq!(Bytes(512).to_string(), "512 bytes");
+        assert_eq!([Bytes((1 << 20) - 1), Bytes(1 << 20)].map(|size| size.to_string()), ["1048575 bytes", "1 MiB"]);
         assert_eq!(Bytes::from_mib(u64::MAX), None);
         assert_eq!(Bytes::from_gib(192).map(Bytes::mib), Some(196_608));
     }

@@ -161,3 +161,17 @@ pub enum Expect {
         reason: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_shown_and_stored_by_its_id() {
+        for &id in CheckId::ALL {
+            assert_eq!(id.to_string(), id.id());
+            assert_eq!(serde_json::to_value(id).unwrap(), id.id());
+        }
+        assert_eq!(format!("{:>20}|", CheckId::DevicesIds), "         devices.ids|");
+    }
+}

@@ -92,3 +92,29 @@ impl fmt::Display for Ended {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ending_has_its_words_and_one_is_a_success() {
+        let signal = |number| Ended::Signaled { signal: Signal(number) };
+        let limit = |limit| Ended::TimedOut { limit };
+        for (ended, words, success) in [
+            (Ended::Exited { code: 0 }, "exit code 0", true),
+            (Ended::Exited { code: 1 }, "exit code 1", false),
+            (signal(6), "killed by SIGABRT", false),
+            (signal(15), "killed by SIGTERM", false),
+            (signal(40), "killed by signal 40", false),
+            (limit(Limit::Deadline), "stopped at its deadline", false),
+            (limit(Limit::Silence), "stopped after its silence deadline", false),
+            (limit(Limit::Output), "stopped: it printed more than the cap", false),
+            (Ended::Cancelled, "cancelled", false),
+            (Ended::Unreaped, "not reaped after SIGKILL", false),
+            (Ended::NotStarted { reason: "no such file".into() }, "not started: no such file", false),
+        ] {
+            assert_eq!((ended.to_string().as_str(), ended.success()), (words, success));
+        }
+    }
+}

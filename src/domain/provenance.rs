@@ -57,3 +57,16 @@ pub struct Source {
     /// How sure it is.
     pub confidence: Confidence,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hardware_is_called_hardware() {
+        let words = [Provenance::Hardware, Provenance::Simulated, Provenance::Recorded].map(|each| each.to_string());
+        assert_eq!(words, ["hardware", "simulated", "recorded"]);
+        let words = [Confidence::Certain, Confidence::Likely, Confidence::Uncertain].map(|each| each.to_string());
+        assert_eq!(words, ["certain", "likely", "uncertain"]);
+    }
+}

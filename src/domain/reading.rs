@@ -88,6 +88,18 @@ mod tests {
     }
 
     #[test]
+    fn an_absence_says_which_it_is() {
+        for (reading, words) in [
+            (Reading::Value(1), None),
+            (Reading::NotApplicable, Some("reported as N/A")),
+            (Reading::NotReported, Some("not reported")),
+            (Reading::malformed("SPX?", "no mode"), Some("malformed (no mode): \"SPX?\"")),
+        ] {
+            assert_eq!(reading.absence().as_deref(), words);
+        }
+    }
+
+    #[test]
     fn what_was_said_is_kept_but_bounded() {
         let Reading::Malformed { raw, .. } = Reading::<()>::malformed("é".repeat(5000), "long") else {
             unreachable!()

@@ -267,3 +267,30 @@ impl fmt::Display for Status {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_its_word_and_its_detail() {
+        let because = || "because".to_owned();
+        for (status, text, detail) in [
+            (Status::Pass, "pass", None),
+            (Status::Crash { signal: Signal(6) }, "crash(SIGABRT)", Some("6")),
+            (Status::Skip { reason: because() }, "skip(because)", Some("because")),
+            (Status::NotEvaluated { reason: because() }, "not-evaluated(because)", Some("because")),
+            (Status::Error { problem: because() }, "error(because)", Some("because")),
+            (Status::UnexpectedPass, "unexpected-pass", None),
+        ] {
+            assert_eq!(status.to_string(), text);
+            assert_eq!(status.detail().as_deref(), detail, "{text}");
+            assert_eq!(status.word().to_string(), text.split('(').next().unwrap());
+            assert_eq!(Status::from_parts(status.word(), status.detail()), Ok(status));
+        }
+        for word in [StatusWord::Crash, StatusWord::Skip, StatusWord::NotEvaluated, StatusWord::Error] {
+            assert!(Status::from_parts(word, None).unwrap_err().contains("needs a detail"), "{word}");
+        }
+        assert!(Status::from_parts(StatusWord::Crash, Some("six".into())).is_err());
+    }
+}

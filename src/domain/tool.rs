@@ -74,8 +74,10 @@ mod tests {
     fn versions_read_and_order() {
         assert_eq!("25.2.0+f4ad5ee".parse(), Ok(ToolVersion::new(25, 2, 0)));
         assert!(ToolVersion::new(24, 7, 1) < ToolVersion::new(25, 3, 0));
-        for text in ["", "26", "26.2", "26.2.x", "26.2.1.0", "N/A", "26..1"] {
+        for text in ["", "26", "26.2", "26.2.x", "26.2.1.0", "N/A", "26..1", "26.2.-1"] {
             assert!(text.parse::<ToolVersion>().is_err(), "{text}");
         }
+        // The standard library reads a sign, and everything after the first one is a build suffix here.
+        assert!("26.2.+1".parse::<ToolVersion>().is_err());
     }
 }

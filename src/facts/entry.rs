@@ -33,3 +33,18 @@ impl Entry {
         end.map_or(&self.id, |end| &self.id[..end])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::entries;
+
+    #[test]
+    fn an_entry_is_grouped_by_the_first_words_of_its_id() {
+        for (id, group) in
+            [("fact.part.mi300x", "fact.part"), ("fact.memory-formula", "fact"), ("bug.rocm-systems-4516", "bug")]
+        {
+            let entry = entries().iter().find(|entry| entry.id == id).unwrap();
+            assert_eq!(entry.group(), group, "{id}");
+        }
+    }
+}

@@ -106,6 +106,13 @@ mod tests {
     }
 
     #[test]
+    fn the_devices_of_a_part_share_its_xccs() {
+        let xccs = |name: &str, mode| xccs_per_device(part(name).unwrap(), mode);
+        assert_eq!([Spx, Dpx, Qpx, Cpx].map(|mode| xccs("mi300x", mode)), [8, 4, 2, 1]);
+        assert_eq!([Spx, Tpx, Cpx].map(|mode| xccs("mi300a", mode)), [6, 2, 1]);
+    }
+
+    #[test]
     fn a_device_is_16_mib_off_at_most() {
         assert_eq!(nominal_tolerance(Bytes(1 << 30)), Bytes(16 << 20));
         assert_eq!(nominal_tolerance(Bytes(100_000_000_000)), Bytes(100_000_000));

@@ -183,6 +183,7 @@ mod tests {
             ("mi350x", Dpx, Nps2, [true; 4]),
             ("mi300a", Tpx, Nps4, [true; 4]),
             ("mi300a", Cpx, Nps4, [false, false, true, true]),
+            ("mi300a", Tpx, Nps2, [false; 4]),
             ("mi300x", Spx, Nps2, [false; 4]),
         ] {
             let found = [First, Rock, Mask2025, Latest]
