@@ -4,7 +4,13 @@
 //! and exit code are compared byte for byte. What may differ is said in two places only: `compare::shape` (values of
 //! uninitialised memory in 24.x) and `tests/conformance.toml` (exceptions, each with its reason).
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test may stop at what is wrong")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test reads its fixtures and may stop at what is wrong"
+)]
 
 mod case;
 mod compare;
