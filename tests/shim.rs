@@ -261,6 +261,22 @@ fn a_folder_that_is_not_ours_is_left_alone() {
 }
 
 #[test]
+fn a_host_that_shows_only_its_tool_is_given_no_tree() {
+    let shim = Shim::new(&machine("mi300x", &[]));
+    create(shim.dir(), &machine("mi300x", &[]), Faces::Tool).unwrap();
+    let shown = || ["sys", "proc", "kmsg", "generation"].map(|name| shim.dir().join(name).exists());
+    assert_eq!(shown(), [false; 4], "what stood there before is gone");
+    shim.call("set -C CPX");
+    assert_eq!(
+        (shim.modes().0, shown()),
+        (ComputeMode::Cpx, [false; 4]),
+        "a change is kept, and shown by the tool only"
+    );
+    create(shim.dir(), &machine("mi300x", &[]), Faces::Both).unwrap();
+    assert_eq!((shim.modes().0, shown()), (ComputeMode::Spx, [true; 4]));
+}
+
+#[test]
 fn a_host_file_that_says_nonsense_is_an_error_with_its_name() {
     type Spoil = fn(&Path) -> (PathBuf, String);
     let cases: [(&str, Spoil); 6] = [

@@ -143,9 +143,14 @@ pub(super) fn set(request: SetRequest) -> SetDone {
 
 /// The rows behind an answer, to be spoilt.
 pub(super) fn rows<T>(asked: &mut Option<Asked<T>>) -> &mut T {
-    match &mut asked.as_mut().unwrap().answer.value {
-        Reading::Value(rows) => rows,
-        other => panic!("no rows: {}", other.absence().unwrap()),
+    known(&mut asked.as_mut().unwrap().answer.value)
+}
+
+/// The value of a reading that has one.
+pub(super) fn known<T>(reading: &mut Reading<T>) -> &mut T {
+    match reading {
+        Reading::Value(value) => value,
+        Reading::NotApplicable | Reading::NotReported | Reading::Malformed { .. } => panic!("there is no value"),
     }
 }
 
@@ -163,10 +168,7 @@ impl Observations {
     }
 
     pub(super) fn profiles(&mut self) -> &mut Vec<ProfileRow> {
-        match &mut rows(&mut self.after.partition).profiles {
-            Reading::Value(rows) => rows,
-            other => panic!("no rows: {}", other.absence().unwrap()),
-        }
+        known(&mut rows(&mut self.after.partition).profiles)
     }
 
     pub(super) fn sysfs(&mut self) -> &mut Vec<SysfsGpu> {

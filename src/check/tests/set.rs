@@ -1,6 +1,6 @@
 //! `set.applied` and `set.refused`.
 
-use super::machine::{failure, look, set};
+use super::machine::{failure, known, look, set};
 use super::{case, judge};
 use crate::domain::{CheckSpec, ComputeMode, MemoryMode, Reading};
 use crate::witness::amd_smi::{SetOutcome, SetRequest, SetRow};
@@ -33,10 +33,7 @@ fn refuse_row(seen: &mut Observations, row: usize) {
 
 /// The rows of the last request.
 fn answers(seen: &mut Observations) -> &mut Vec<SetRow> {
-    match &mut seen.sets.last_mut().unwrap().asked.answer.value {
-        Reading::Value(rows) => rows,
-        other => panic!("no rows: {}", other.absence().unwrap()),
-    }
+    known(&mut seen.sets.last_mut().unwrap().asked.answer.value)
 }
 
 /// Every GPU says this of the last request.
