@@ -43,7 +43,7 @@ struct ExecutionArgs {
     /// Run on this machine
     #[arg(long)]
     hardware: bool,
-    /// Cases side by side [default: one for each processor]
+    /// Cases side by side [default: two for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     /// Run a case again, up to N times, when it does not come out as expected; one that then does is flaky
@@ -188,8 +188,9 @@ fn lab(host: Option<&Host>, scratch: &Path) -> Result<Lab, Failure> {
     }
 }
 
+/// Two for each processor: a case mostly waits for its children.
 fn default_jobs() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+    2 * std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
 fn write_reports(targets: &[Target], record: &RunRecord) -> Result<(), Failure> {
