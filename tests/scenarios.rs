@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rocvet::check::Judgement;
-use rocvet::domain::Status;
+use rocvet::domain::Meaning;
 use rocvet::run::{Bed, CaseRecord};
 use rocvet::scenario::{self, Case};
 
@@ -55,10 +55,12 @@ fn main() -> ExitCode {
 }
 
 fn verdict(record: &CaseRecord) -> Result<Completion, Failed> {
-    match &record.status {
-        Status::Pass | Status::ExpectedFailure | Status::ExpectedNotEvaluated => Ok(Completion::Completed),
-        Status::Skip { reason } => Ok(Completion::ignored_with(reason.clone())),
-        other => Err(Failed::from(format!("{other}\n{}", lines(record)))),
+    match (record.status.meaning(), record.status.detail()) {
+        (Meaning::AsExpected, _) => Ok(Completion::Completed),
+        (Meaning::Skipped, reason) => Ok(Completion::ignored_with(reason.unwrap_or_default())),
+        (Meaning::Better | Meaning::Failed | Meaning::NotEvaluated | Meaning::Incomplete | Meaning::Broken, _) => {
+            Err(Failed::from(format!("{}\n{}", record.status, lines(record))))
+        }
     }
 }
 

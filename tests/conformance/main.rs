@@ -4,7 +4,13 @@
 //! and exit code are compared byte for byte. What may differ is said in two places only: `compare::shape` (values of
 //! uninitialised memory in 24.x) and `tests/conformance.toml` (exceptions, each with its reason).
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test may stop at what is wrong")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test reads its fixtures and may stop at what is wrong"
+)]
 
 mod case;
 mod compare;
@@ -28,12 +34,14 @@ fn main() {
         print!("{}", score.summary());
     }
     let markdown = score.markdown();
+    let rows = score.rows();
     let mut trials: Vec<Trial> = Vec::new();
     for (case, outcome) in played {
         let reason = exceptions.reason(&case.name).map(str::to_owned);
         trials.push(Trial::test(case.name.clone(), move || verdict(&case, &outcome, reason.as_deref())));
     }
     trials.push(Trial::test("the fidelity table in docs is current", move || current(&markdown)));
+    trials.push(Trial::test("the fidelity table in the README is current", move || readme(&rows)));
     trials.push(Trial::test("every exception names a transcript", move || exceptions.all_used(&score.names)));
     trials.push(Trial::test("the index of held-out transcripts lists each of them", held_out_is_indexed));
     trials.extend(compare::self_tests());
@@ -83,6 +91,14 @@ fn verdict(case: &Case, outcome: &Outcome, reason: Option<&str>) -> Result<(), F
         (Outcome::Different(difference), None) => {
             Err(format!("$ amd-smi {}\non {}\n{difference}", case.args.join(" "), case.machine).into())
         }
+    }
+}
+
+fn readme(rows: &[String]) -> Result<(), Failed> {
+    let text = std::fs::read_to_string(root().join("README.md"))?;
+    match rows.iter().find(|row| !text.lines().any(|line| line == row.as_str())) {
+        None => Ok(()),
+        Some(row) => Err(format!("README.md lacks the row {row}").into()),
     }
 }
 

@@ -72,6 +72,16 @@ impl Score {
         text
     }
 
+    /// The rows of the README's table: totals by tool version.
+    pub fn rows(&self) -> Vec<String> {
+        let tools = self.tools();
+        let row = |tool: &&str| {
+            let Counts { identical, by_shape, different } = self.total(Some(tool));
+            format!("| {tool} | {identical} | {by_shape} | {different} |")
+        };
+        tools.iter().map(row).collect()
+    }
+
     /// The page for people, kept as `docs/fidelity.md`.
     pub fn markdown(&self) -> String {
         let Counts { identical, by_shape, different } = self.total(None);
