@@ -136,8 +136,9 @@ fn amd_smi_s_total_is_that_of_the_device() {
                     for row in seen.list() {
                         row.gpu = 3 - row.gpu;
                     }
+                    shown(seen, 0, |bytes| bytes / 2);
                 },
-                &[],
+                &["unmet amd-smi-differs GPU 0000:26:00.0 partition 1"],
             ),
             case(
                 "by order where addresses are shared",
@@ -145,8 +146,9 @@ fn amd_smi_s_total_is_that_of_the_device() {
                     for row in seen.list() {
                         row.bdf = row.bdf.clone().map(crate::domain::Bdf::socket);
                     }
+                    shown(seen, 1, |bytes| bytes / 2);
                 },
-                &[],
+                &["unmet amd-smi-differs GPU 0000:05:00.0 partition 1"],
             ),
             case(
                 "a row too many",
@@ -178,8 +180,9 @@ fn a_device_that_kfd_lost_is_not_expected_of_amd_smi() {
                 seen.kfd().pop();
                 seen.list().pop();
                 seen.sizes().pop();
+                shown(seen, 2, |bytes| bytes / 2);
             },
-            &[],
+            &["unmet amd-smi-differs GPU 0000:26:00.0 partition 0"],
         )],
     );
 }
