@@ -154,6 +154,13 @@ fn a_tool_of_ours_that_breaks_is_70_and_loses_no_case() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before its first case");
         std::thread::yield_now();
     }
+    // Not while the first case still makes its host: making it would make the folder again. Then it hangs for seconds.
+    let made =
+        || walkdir::WalkDir::new(bench.path("scratch")).into_iter().flatten().any(|e| e.file_name() == "state.json");
+    while !made() {
+        std::thread::yield_now();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
     std::fs::rename(bench.path("scratch"), bench.path("gone")).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(70));
     let record = record(&bench.only_run("r"));
