@@ -74,11 +74,6 @@ impl Judged {
     pub fn as_expected(&self) -> bool {
         matches!(compare(&self.expect, &self.evaluation), Match::Met | Match::ExpectedGap | Match::ExpectedUnmet)
     }
-
-    /// Whether it counts for coverage: a planted fault is no part of the machine's share.
-    pub const fn counts_for_coverage(&self) -> bool {
-        matches!(self.expect, Expect::Met)
-    }
 }
 
 fn compare(expect: &Expect, made: &Evaluation) -> Match {

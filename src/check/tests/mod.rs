@@ -9,8 +9,8 @@ mod tool;
 
 use machine::healthy;
 
-use super::{Judgement, about, evaluate};
-use crate::domain::CheckSpec;
+use super::{Judged, Judgement, Verdict, about, evaluate};
+use crate::domain::{CheckId, CheckSpec, Expect};
 use crate::witness::Observations;
 
 /// One thing wrong, and everything but "met" that the check must say of it: `unmet one-short GPU 0000:05:00.0`,
@@ -97,4 +97,16 @@ fn a_machine_that_shows_nothing_meets_nothing() {
         let made = evaluate(&spec, &seen);
         assert!(made.findings().is_empty() && !made.complete(), "{}", spec.id());
     }
+}
+
+#[test]
+fn a_verdict_keeps_its_checks_and_says_which_came_out_as_expected() {
+    let mut seen = healthy();
+    seen.list().pop();
+    let made = evaluate(&CheckSpec::DevicesCount { per_gpu: None }, &seen);
+    let judged = |expect| Judged { check: CheckId::DevicesCount, expect, evaluation: made.clone() };
+    let finding = "amd-smi-differs".to_owned();
+    let verdict = Verdict::of(seen.provenance, vec![judged(Expect::Met), judged(Expect::Unmet { finding })]);
+    let as_expected: Vec<bool> = verdict.checks().iter().map(Judged::as_expected).collect();
+    assert_eq!(as_expected, [false, true]);
 }
