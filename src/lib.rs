@@ -14,6 +14,8 @@ pub mod sim;
 
 pub mod witness;
 
+pub mod topology;
+
 pub mod scenario;
 
 pub mod plan;

@@ -17,14 +17,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["domain", "facts", "scenario", "sim"]),
     ("process", &["domain"]),
     ("host", &["domain", "process", "sim", "witness"]),
-    ("check", &["domain", "facts", "witness"]),
+    ("topology", &["domain", "facts", "witness"]),
+    ("check", &["domain", "facts", "topology", "witness"]),
     ("run", &["check", "domain", "host", "plan", "process", "scenario", "sim", "witness"]),
     ("report", &["check", "domain", "run"]),
-    ("cli", &["check", "domain", "facts", "host", "plan", "process", "report", "run", "scenario", "sim", "witness"]),
+    (
+        "cli",
+        &[
+            "check", "domain", "facts", "host", "plan", "process", "report", "run", "scenario", "sim", "topology",
+            "witness",
+        ],
+    ),
 ];
 
 /// Modules that touch no files, clocks, environment or processes.
-const PURE: &[&str] = &["domain", "facts", "sim", "plan", "check", "report"];
+const PURE: &[&str] = &["domain", "facts", "sim", "plan", "topology", "check", "report"];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &["std::fs", "std::process", "std::env::", "Instant::now", "SystemTime", "std::net"];

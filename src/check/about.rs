@@ -42,6 +42,15 @@ pub struct Needs {
     pub sysfs: bool,
     /// KFD topology.
     pub kfd: bool,
+    /// Render nodes, driver, kernel, KFD's processes and device files.
+    pub system: bool,
+    /// The HIP runtime.
+    pub hip: bool,
+}
+
+impl Needs {
+    /// What a check that reads nothing would need.
+    pub const NOTHING: Self = Self { queries: &[], sysfs: false, kfd: false, system: false, hip: false };
 }
 
 impl About {

@@ -14,7 +14,7 @@ pub(super) const ABOUT: About = About {
     why: "Scripts look at the exit code; amd-smi exits 0 on many failures, so they go on with a machine that was not changed.",
     source: "facts/amd-smi.md 3.2, 3.3 and section 4 row 1 (ROCm/rocm-systems#6088, #6862, #8624)",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::List, Query::StaticPartition], sysfs: false, kfd: false },
+    needs: Needs { queries: &[Query::List, Query::StaticPartition], ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "failed-with-exit-zero",

@@ -14,7 +14,7 @@ pub(super) const ABOUT: About = About {
     why: "A reader that calls one JSON parser on the output fails, or silently takes the first of several documents.",
     source: "facts/amd-smi.md 2.1 and section 4 rows 2 and 3 (ROCm/rocm-systems#667, amdsmi#168)",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::List, Query::StaticPartition], sysfs: false, kfd: false },
+    needs: Needs { queries: &[Query::List, Query::StaticPartition], ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "several-documents",

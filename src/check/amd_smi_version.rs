@@ -6,8 +6,8 @@ use crate::witness::amd_smi::Query;
 
 use super::about::{About, FindingAbout, Needs};
 use super::calls;
+use super::evaluation::need;
 use super::evaluation::{Collector, Evaluation};
-use super::sockets::need;
 
 pub(super) const ABOUT: About = About {
     id: CheckId::AmdSmiVersion,
@@ -15,7 +15,7 @@ pub(super) const ABOUT: About = About {
     why: "Exit codes, JSON containers and field names change with the tool version, which is not ROCm's and not the library's.",
     source: "facts/amd-smi.md 1.1 (version map) and 2.1 (containers by version)",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::Version], sysfs: false, kfd: false },
+    needs: Needs { queries: &[Query::Version], ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "other-version",

@@ -7,8 +7,9 @@ use crate::witness::amd_smi::Query;
 
 use super::about::{About, FindingAbout, Needs};
 use super::calls;
+use super::evaluation::need;
 use super::evaluation::{Collector, Evaluation, GapKind};
-use super::sockets::{Socket, need, sockets};
+use crate::topology::{Socket, sockets};
 
 pub(super) const ABOUT: About = About {
     id: CheckId::DevicesCount,
@@ -16,7 +17,7 @@ pub(super) const ABOUT: About = About {
     why: "63 of 64 devices is a working node with a hole; jobs that count on 64 fail, and every index after the hole is shifted.",
     source: "facts/partitions.md section 4; amdsmi#99, ROCm/ROCm#4750, #4759",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::List], sysfs: true, kfd: true },
+    needs: Needs { queries: &[Query::List], sysfs: true, kfd: true, ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "one-short",

@@ -8,8 +8,8 @@ use crate::witness::amd_smi::{ListRow, Query};
 
 use super::about::{About, FindingAbout, Needs};
 use super::calls;
+use super::evaluation::need;
 use super::evaluation::{Collector, Evaluation};
-use super::sockets::need;
 
 pub(super) const ABOUT: About = About {
     id: CheckId::DevicesIds,
@@ -17,7 +17,7 @@ pub(super) const ABOUT: About = About {
     why: "A shared UUID selects nothing in ROCR_VISIBLE_DEVICES; a repeated address makes two devices one in every script.",
     source: "facts/partitions.md section 4; facts/amd-smi.md section 4 rows 16 and 17",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::List], sysfs: false, kfd: true },
+    needs: Needs { queries: &[Query::List], kfd: true, ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "index-hole",

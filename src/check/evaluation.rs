@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Reading;
+
 use super::about::About;
 
 /// What a check made of one subject, with everything a person needs to believe it.
@@ -199,4 +201,22 @@ impl Collector {
         let (id, source) = (id.to_owned(), self.source.clone());
         self.findings.push(Finding { judgement, id, subject, expected, observed, source, next });
     }
+}
+
+/// The value of a reading, or a gap with the reason why there is none.
+pub(super) fn need<'a, T>(
+    collector: &mut Collector,
+    subject: &str,
+    what: &str,
+    reading: &'a Reading<T>,
+) -> Option<&'a T> {
+    if let Some(reason) = reading.absence() {
+        let kind = match reading {
+            Reading::Value(_) | Reading::NotReported => GapKind::NotReported,
+            Reading::NotApplicable => GapKind::NotApplicable,
+            Reading::Malformed { .. } => GapKind::Malformed,
+        };
+        collector.gap(kind, subject, format!("{what}: {reason}"));
+    }
+    reading.value()
 }

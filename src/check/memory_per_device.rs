@@ -7,8 +7,9 @@ use crate::witness::{Observations, Snapshot};
 
 use super::about::{About, FindingAbout, Needs};
 use super::calls;
+use super::evaluation::need;
 use super::evaluation::{Collector, Evaluation, GapKind};
-use super::sockets::{Socket, need, sockets};
+use crate::topology::{Socket, sockets};
 
 pub(super) const ABOUT: About = About {
     id: CheckId::MemoryPerDevice,
@@ -16,7 +17,12 @@ pub(super) const ABOUT: About = About {
     why: "48, 24 and 192 GB are all told of CPX on MI300X. Jobs are sized by this number, and amd-smi shows the whole GPU on partition 0.",
     source: "facts/partitions.md 3.1 to 3.6 (amdgpu_gmc_init_sw_mem_ranges, amdgpu_amdkfd_xcp_memory_size; captures in 3.3)",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::Version, Query::List, Query::MetricMemory], sysfs: true, kfd: true },
+    needs: Needs {
+        queries: &[Query::Version, Query::List, Query::MetricMemory],
+        sysfs: true,
+        kfd: true,
+        ..Needs::NOTHING
+    },
     findings: &[
         FindingAbout {
             id: "kfd-differs",

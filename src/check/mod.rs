@@ -17,7 +17,6 @@ mod partition_modes;
 mod partition_profiles;
 mod set_applied;
 mod set_refused;
-mod sockets;
 mod verdict;
 
 pub use about::{About, FindingAbout, Needs};

@@ -5,8 +5,9 @@ use crate::facts::{self, Legality};
 use crate::witness::Observations;
 
 use super::about::{About, FindingAbout, Needs};
+use super::evaluation::need;
 use super::evaluation::{Collector, Evaluation, GapKind};
-use super::sockets::{Socket, need, sockets};
+use crate::topology::{Socket, sockets};
 
 pub(super) const ABOUT: About = About {
     id: CheckId::PartitionLegal,
@@ -14,7 +15,7 @@ pub(super) const ABOUT: About = About {
     why: "Documents disagree (NPS4 needs CPX, TPX is future, DPX on MI300A); the kernel's own table decides, and it changed over time.",
     source: "facts/partitions.md 2.1 to 2.4 (aqua_vanjaram.c __aqua_vanjaram_get_px_mode_info; amdgpu_xcp.c)",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[], sysfs: true, kfd: true },
+    needs: Needs { sysfs: true, kfd: true, ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "illegal-pair",

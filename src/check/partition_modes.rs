@@ -6,8 +6,9 @@ use crate::witness::{Observations, Snapshot};
 
 use super::about::{About, FindingAbout, Needs};
 use super::calls;
+use super::evaluation::need;
 use super::evaluation::{Collector, Evaluation};
-use super::sockets::{Socket, need, sockets};
+use crate::topology::{Socket, sockets};
 
 pub(super) const ABOUT: About = About {
     id: CheckId::PartitionModes,
@@ -15,7 +16,7 @@ pub(super) const ABOUT: About = About {
     why: "Everything else (device count, memory per device) follows from the modes; a node in another mode fails jobs far away.",
     source: "sysfs current_compute_partition and current_memory_partition (facts/amd-smi.md section 5; facts/partitions.md section 5)",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::List, Query::StaticPartition], sysfs: true, kfd: false },
+    needs: Needs { queries: &[Query::List, Query::StaticPartition], sysfs: true, ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "mode-differs",

@@ -7,8 +7,9 @@ use crate::witness::amd_smi::{ProfileRow, Query};
 
 use super::about::{About, FindingAbout, Needs};
 use super::calls;
+use super::evaluation::need;
 use super::evaluation::{Collector, Evaluation, GapKind};
-use super::sockets::{Socket, need, sockets};
+use crate::topology::{Socket, sockets};
 
 pub(super) const ABOUT: About = About {
     id: CheckId::PartitionProfiles,
@@ -16,7 +17,7 @@ pub(super) const ABOUT: About = About {
     why: "`set -C 1` means DPX on MI300X and TPX on MI300A: an index is a position in this list, and the list depends on the part.",
     source: "facts/amd-smi.md 1.3; facts/partitions.md 2.3 (capture amdsmi#132)",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::List, Query::Partition], sysfs: true, kfd: false },
+    needs: Needs { queries: &[Query::List, Query::Partition], sysfs: true, ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "order-differs",

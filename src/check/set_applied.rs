@@ -7,7 +7,7 @@ use crate::witness::{Observations, Reload, SetDone, Snapshot};
 use super::about::{About, FindingAbout, Needs};
 use super::calls::command;
 use super::evaluation::{Collector, Evaluation, GapKind};
-use super::sockets::sockets;
+use crate::topology::sockets;
 
 pub(super) const ABOUT: About = About {
     id: CheckId::SetApplied,
@@ -15,7 +15,7 @@ pub(super) const ABOUT: About = About {
     why: "`Successfully set` is a sentence, not a state: an NPS request waits for a driver reload, and a failure can exit 0.",
     source: "facts/partitions.md section 5 (Verify: re-read after the reload); facts/amd-smi.md 1.4 and 2.3",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::List, Query::StaticPartition], sysfs: true, kfd: true },
+    needs: Needs { queries: &[Query::List, Query::StaticPartition], sysfs: true, kfd: true, ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "said-but-not-applied",

@@ -7,7 +7,7 @@ use crate::witness::{Asked, Observations, SetDone, Snapshot};
 use super::about::{About, FindingAbout, Needs};
 use super::calls::command;
 use super::evaluation::{Collector, Evaluation, GapKind};
-use super::sockets::sockets;
+use crate::topology::sockets;
 
 pub(super) const ABOUT: About = About {
     id: CheckId::SetRefused,
@@ -15,7 +15,7 @@ pub(super) const ABOUT: About = About {
     why: "A refused change that half happened leaves a node in a mode nobody asked for.",
     source: "facts/amd-smi.md 3.3 (scenario matrix); facts/partitions.md section 5 (EINVAL, EBUSY, EPERM)",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::List, Query::StaticPartition], sysfs: true, kfd: true },
+    needs: Needs { queries: &[Query::List, Query::StaticPartition], sysfs: true, kfd: true, ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "not-refused",

@@ -14,7 +14,7 @@ pub use bdf::{Bdf, BdfError};
 pub use bytes::Bytes;
 pub use check::{CheckId, CheckSpec, Expect, KernelRules};
 pub use ended::{Ended, Limit, Signal};
-pub use partition::{ComputeMode, MemoryMode, UnknownMode};
+pub use partition::{AllocMode, ComputeMode, MemoryMode, UnknownMode};
 pub use provenance::{Confidence, Provenance, Source};
 pub use reading::Reading;
 pub use status::{Meaning, Status, StatusWord};

@@ -98,6 +98,33 @@ impl MemoryMode {
     }
 }
 
+/// How much of its memory partition one logical device may allocate (`compute_partition_mem_alloc_mode`).
+/// Source: facts/partitions.md 3.5 (amdsmi PR5147; amd-gfx, Feb 2026).
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum AllocMode {
+    /// What it reports and no more: the policy of every driver without the file.
+    #[default]
+    Capping,
+    /// All of the memory partition that it shares with others, without protection against over-commit.
+    All,
+}
+
+impl AllocMode {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Capping, Self::All];
+
+    /// AMD's name, upper case: `CAPPING`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Capping => "CAPPING",
+            Self::All => "ALL",
+        }
+    }
+}
+
 /// The text names no partition mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a partition mode (known: {known})")]
@@ -129,6 +156,20 @@ impl FromStr for MemoryMode {
     }
 }
 
+impl FromStr for AllocMode {
+    type Err = UnknownMode;
+    /// Any case is accepted, as the tool accepts it.
+    fn from_str(text: &str) -> Result<Self, UnknownMode> {
+        parse(text, &Self::ALL, Self::name)
+    }
+}
+
+impl fmt::Display for AllocMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 impl fmt::Display for ComputeMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -152,6 +193,9 @@ mod tests {
         }
         for mode in MemoryMode::ALL {
             assert_eq!(mode.name().parse(), Ok(mode));
+        }
+        for mode in AllocMode::ALL {
+            assert_eq!(mode.name().to_lowercase().parse(), Ok(mode));
         }
         assert!("NPS5".parse::<MemoryMode>().is_err());
         assert!("".parse::<ComputeMode>().is_err());

@@ -12,7 +12,8 @@ use crate::witness::Reload;
 use super::clock::Stopwatch;
 use super::execute::as_expected;
 use super::journal::keep_evidence;
-use super::observe::{Bench, Wanted, observe};
+use super::look::Wanted;
+use super::observe::{Bench, observe};
 use super::record::{CaseRecord, CheckRecord};
 
 /// Where cases run.

@@ -6,6 +6,7 @@ mod coverage;
 mod execute;
 mod exit;
 mod journal;
+mod look;
 mod observe;
 mod record;
 
@@ -15,4 +16,5 @@ pub use coverage::{Coverage, Gaps};
 pub use execute::{Options, Progress, as_expected, execute};
 pub use exit::{Exit, exit_of};
 pub use journal::{Event, JournalError, RunFolder, keep_evidence};
+pub use look::{Wanted, look};
 pub use record::{CaseRecord, CheckRecord, HostRecord, NotSelected, RunInfo, RunRecord, SCHEMA, Seconds};

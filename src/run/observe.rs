@@ -1,13 +1,11 @@
 //! Observing one case on a host: a look, the steps, another look. Asks and records; judges nothing.
 
-use std::collections::BTreeSet;
-
-use crate::check;
-use crate::domain::{Ended, Reading};
 use crate::host::{Asking, Host};
 use crate::scenario::{Case, Step};
-use crate::witness::amd_smi::{Answer, Format, Query, SetRequest, parse};
-use crate::witness::{Asked, Call, Observations, Reload, SetDone, Snapshot, kfd, sysfs};
+use crate::witness::amd_smi::{Format, SetRequest, parse};
+use crate::witness::{Asked, Observations, Reload, SetDone};
+
+use super::look::{Wanted, look, read};
 
 /// Something that only a simulated machine can do to itself.
 pub trait Bench {
@@ -21,14 +19,6 @@ pub trait Bench {
     /// # Errors
     /// The host's state could not be changed.
     fn hold(&self, open: bool) -> Result<(), String>;
-}
-
-/// What the checks of a case read, together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
-    queries: BTreeSet<Query>,
-    sysfs: bool,
-    kfd: bool,
 }
 
 /// Observes a case.
@@ -56,40 +46,6 @@ pub fn observe(case: &Case, host: &Host, bench: Option<&dyn Bench>, asking: &Ask
     Ok(Observations { provenance: host.provenance(), before, sets, runs, after: look() })
 }
 
-impl Wanted {
-    pub(super) fn of(case: &Case) -> Self {
-        let mut wanted = Self { queries: case.ask.iter().copied().collect(), sysfs: false, kfd: false };
-        for each in &case.checks {
-            let needs = check::about(each.spec.id()).needs;
-            wanted.queries.extend(needs.queries);
-            wanted.sysfs |= needs.sysfs;
-            wanted.kfd |= needs.kfd;
-        }
-        wanted
-    }
-
-    /// Whether any tree of the host is read.
-    pub(super) fn reads_trees(&self) -> bool {
-        self.sysfs || self.kfd
-    }
-}
-
-fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Snapshot {
-    let asked =
-        |query: Query| wanted.queries.contains(&query).then(|| host.call_amd_smi(&query.args(format), "", asking));
-    Snapshot {
-        version: asked(Query::Version).map(|call| read(call, |call| parse::version(call, format))),
-        list: asked(Query::List).map(|call| read(call, |call| parse::list(call, format))),
-        static_partition: asked(Query::StaticPartition)
-            .map(|call| read(call, |call| parse::static_partition(call, format))),
-        partition: asked(Query::Partition).map(|call| read(call, |call| parse::partition(call, format))),
-        vram: asked(Query::StaticVram).map(|call| read(call, |call| parse::vram(call, format))),
-        memory_use: asked(Query::MetricMemory).map(|call| read(call, |call| parse::memory_use(call, format))),
-        sysfs: wanted.sysfs.then(|| sysfs::read_sysfs(&host.sysfs_root())),
-        kfd: if wanted.kfd { kfd::read_kfd(&host.sysfs_root()) } else { None },
-    }
-}
-
 fn set(host: &Host, request: &SetRequest, format: Format, asking: &Asking) -> SetDone {
     let call = host.call_amd_smi(&request.args(format), request.stdin(), asking);
     let asked = read(call, |call| parse::set_rows(call, format, request));
@@ -101,15 +57,4 @@ fn run(host: &Host, args: &[String], asking: &Asking) -> Asked<()> {
     let json = args.iter().any(|arg| arg == "--json");
     let call = host.call_amd_smi(args, "", asking);
     read(call, |call| crate::witness::amd_smi::parse::anything(call, if json { Format::Json } else { Format::Human }))
-}
-
-/// Reads a call. One that never started said nothing, whatever a parser makes of silence.
-fn read<T>(call: Call, parse: impl FnOnce(&Call) -> Answer<T>) -> Asked<T> {
-    let answer = match &call.ended {
-        Ended::NotStarted { .. } => Answer { documents: 0, stray: None, failure: None, value: Reading::NotReported },
-        Ended::Exited { .. } | Ended::Signaled { .. } | Ended::TimedOut { .. } | Ended::Cancelled | Ended::Unreaped => {
-            parse(&call)
-        }
-    };
-    Asked { call, answer }
 }

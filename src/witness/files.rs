@@ -46,3 +46,9 @@ pub(super) fn hex(text: &str) -> Reading<u16> {
     u16::from_str_radix(digits, 16)
         .map_or_else(|_| Reading::malformed(text, "not a hexadecimal number of 16 bits"), Reading::Value)
 }
+
+/// A hexadecimal number of 64 bits, without `0x`, as `unique_id` shows it.
+pub(super) fn hex64(text: &str) -> Reading<u64> {
+    u64::from_str_radix(text, 16)
+        .map_or_else(|_| Reading::malformed(text, "not a hexadecimal number of 64 bits"), Reading::Value)
+}

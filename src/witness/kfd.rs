@@ -60,6 +60,7 @@ fn node(nodes: &Tree, number: u32) -> Option<KfdNode> {
         num_xcc: property(&properties, "num_xcc"),
         simd_count: property(&properties, "simd_count"),
         unique_id: property(&properties, "unique_id"),
+        hive_id: property(&properties, "hive_id"),
         render_minor: property(&properties, "drm_render_minor"),
         memory: memory(&folder),
     })

@@ -7,7 +7,10 @@ mod observations;
 pub mod sysfs;
 pub mod tree;
 
-pub use observations::{Asked, Call, KfdNode, Observations, Reload, SetDone, Snapshot, SysfsGpu};
+pub use observations::{
+    Access, Asked, Call, DeviceAccess, DriverFacts, HipDevice, KernelFacts, KfdNode, KfdProcess, ModuleState,
+    Observations, Reload, RenderNode, RenderParent, SetDone, Snapshot, SysfsGpu,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! Everything that one case observed, in the order in which it happened. Checks read this and nothing else.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::{Bdf, Bytes, ComputeMode, Ended, MemoryMode, Provenance, Reading};
+use crate::domain::{AllocMode, Bdf, Bytes, ComputeMode, Ended, MemoryMode, Provenance, Reading};
 
 use super::amd_smi::{
     Answer, ListRow, PartitionReport, Query, SetRequest, SetRow, StaticPartitionRow, VersionReport, VramRow,
@@ -49,6 +50,22 @@ pub struct SysfsGpu {
     pub available_memory: Reading<Vec<MemoryMode>>,
     /// `mem_info_vram_total`.
     pub vram_total: Reading<Bytes>,
+    /// `mem_info_vram_used`.
+    pub vram_used: Reading<Bytes>,
+    /// `compute_partition_mem_alloc_mode`; only the drivers of 2026 have it.
+    pub alloc_mode: Reading<AllocMode>,
+    /// `compute_partition_config/supported_xcp_configs`: the modes, in profile order.
+    pub profiles: Reading<Vec<ComputeMode>>,
+    /// `unique_id`.
+    pub unique_id: Reading<u64>,
+    /// `xgmi_hive_info/xgmi_hive_id`; absent where there is no hive.
+    pub hive_id: Reading<u64>,
+    /// Name of the driver that holds it: `amdgpu`, `gim`, `vfio-pci`.
+    pub driver: Reading<String>,
+    /// The physical function, where this is a virtual function and its host is looked at (`physfn`).
+    pub physical_function: Option<Bdf>,
+    /// Its virtual functions (`virtfn*`), on an SR-IOV host.
+    pub virtual_functions: Vec<Bdf>,
 }
 
 /// One GPU node of the KFD topology.
@@ -70,10 +87,138 @@ pub struct KfdNode {
     pub simd_count: Reading<u32>,
     /// `unique_id`.
     pub unique_id: Reading<u64>,
+    /// `hive_id`; 0 where there is no hive.
+    pub hive_id: Reading<u64>,
     /// `drm_render_minor`.
     pub render_minor: Reading<u32>,
     /// Sum of the node's banks of heap type 1 (or 2): the truth about its memory.
     pub memory: Reading<Bytes>,
+}
+
+/// One DRM render node in `class/drm`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderNode {
+    /// Minor: 128 for `renderD128`.
+    pub minor: u32,
+    /// What it hangs on.
+    pub parent: RenderParent,
+}
+
+/// The device behind a render node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RenderParent {
+    /// A PCI device with its vendor: partition 0 of a GPU, or another maker's card.
+    Pci {
+        /// Its address.
+        bdf: Bdf,
+        /// PCI vendor id; 0x1002 is AMD.
+        vendor: Reading<u16>,
+    },
+    /// `amdgpu_xcp_N`: a secondary partition.
+    Partition {
+        /// Number of the platform device.
+        number: u32,
+    },
+    /// Anything else, by its folder below `devices/`.
+    Other(String),
+}
+
+/// The driver as `/sys/module` shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DriverFacts {
+    /// Whether amdgpu is there.
+    pub module: ModuleState,
+    /// `module/amdgpu/version`; only the out-of-tree (DKMS) driver has it.
+    pub version: Reading<String>,
+    /// `module/amdgpu/parameters/*` that can be read, by name.
+    pub parameters: BTreeMap<String, String>,
+    /// `module/{amdttm,ttm}/parameters/pages_limit`: pages of 4 KiB that GPUs may take of the system's memory.
+    pub pages_limit: Reading<u64>,
+    /// NUMA nodes online (`devices/system/node/online`).
+    pub numa_nodes: Reading<u32>,
+}
+
+/// State of the amdgpu module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModuleState {
+    /// `initstate` says `live`.
+    Live,
+    /// `initstate` says something else (`coming`, `going`).
+    Changing(String),
+    /// The module folder has no `initstate`: built into the kernel.
+    BuiltIn,
+    /// No module folder.
+    NotLoaded,
+    /// It cannot be told.
+    Unreadable(String),
+}
+
+/// What `/proc` says of the kernel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KernelFacts {
+    /// Release: `6.8.0-45-generic`.
+    pub release: Reading<String>,
+    /// `/proc/cmdline`.
+    pub cmdline: Reading<String>,
+    /// The `hypervisor` flag of `/proc/cpuinfo`, by which amd-smi takes the machine for a guest.
+    pub hypervisor: Reading<bool>,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: Reading<String>,
+}
+
+/// One process that holds `/dev/kfd` (`class/kfd/kfd/proc/PID`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct KfdProcess {
+    /// Process id.
+    pub pid: u32,
+    /// `/proc/PID/comm`.
+    pub name: Reading<String>,
+    /// The systemd unit or container in `/proc/PID/cgroup`: its last component that names one.
+    pub unit: Reading<String>,
+    /// Memory held, by `gpu_id` (`vram_<gpu_id>`).
+    pub vram: BTreeMap<u32, Reading<Bytes>>,
+}
+
+/// Whether this process may use a device file. Nothing is opened to find out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceAccess {
+    /// Path on the host: `/dev/kfd`, `/dev/dri/renderD128`.
+    pub path: String,
+    /// What came of asking.
+    pub access: Access,
+}
+
+/// See [`DeviceAccess`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// It can be read and written.
+    Granted,
+    /// It is there and refuses; `mode`, `uid` and `gid` are the file's.
+    Denied {
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+    /// No such file.
+    Missing,
+    /// It cannot be told.
+    Unreadable(String),
+}
+
+/// One device as HIP shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HipDevice {
+    /// HIP index.
+    pub index: u32,
+    /// `hipDeviceGetPCIBusId`. HIP drops the function: partitions of a GPU share it.
+    pub bdf: Reading<Bdf>,
+    /// Total of `hipMemGetInfo`.
+    pub total: Reading<Bytes>,
+    /// Free of `hipMemGetInfo`.
+    pub free: Reading<Bytes>,
 }
 
 /// One look at the machine. `None` = nobody asked.
@@ -95,6 +240,18 @@ pub struct Snapshot {
     pub sysfs: Option<Vec<SysfsGpu>>,
     /// KFD topology, by node.
     pub kfd: Option<Vec<KfdNode>>,
+    /// DRM render nodes, by minor.
+    pub render: Option<Vec<RenderNode>>,
+    /// The driver.
+    pub driver: Option<DriverFacts>,
+    /// The kernel.
+    pub kernel: Option<KernelFacts>,
+    /// Processes that hold `/dev/kfd`, by pid; `NotReported` where KFD has no such list.
+    pub processes: Option<Reading<Vec<KfdProcess>>>,
+    /// Device files: `/dev/kfd` first.
+    pub access: Option<Vec<DeviceAccess>>,
+    /// HIP devices, by index; `NotReported` where there is no HIP runtime.
+    pub hip: Option<Reading<Vec<HipDevice>>>,
 }
 
 impl Snapshot {

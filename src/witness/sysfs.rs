@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::domain::{Bdf, Bytes, Reading};
 
 use super::SysfsGpu;
-use super::files::{hex, list, parsed, text};
+use super::files::{hex, hex64, list, parsed, text};
 use super::tree::Tree;
 
 /// PCI vendor of AMD's GPUs.
@@ -33,9 +33,9 @@ fn is_card(name: &str) -> bool {
 
 /// The GPU behind a card; `None` for other makers' and for secondary partitions, which are no PCI devices.
 fn gpu(tree: &Tree, card: &str) -> Option<SysfsGpu> {
-    let device = tree.resolve(&format!("{CARDS}/{card}/device")).ok()?;
-    let bdf: Bdf = device.rsplit('/').next()?.parse().ok()?;
-    let device = tree.below(&device).ok()?;
+    let folder = tree.resolve(&format!("{CARDS}/{card}/device")).ok()?;
+    let bdf: Bdf = folder.rsplit('/').next()?.parse().ok()?;
+    let device = tree.below(&folder).ok()?;
     let file = |name: &str| text(&device, name);
     if file("vendor").value().map(String::as_str) != Some(VENDOR) {
         return None;
@@ -48,7 +48,35 @@ fn gpu(tree: &Tree, card: &str) -> Option<SysfsGpu> {
         memory: file("current_memory_partition").and_then(|text| parsed(&text)),
         available_memory: file("available_memory_partition").and_then(|text| list(&text)),
         vram_total: file("mem_info_vram_total").and_then(|text| bytes(&text)),
+        vram_used: file("mem_info_vram_used").and_then(|text| bytes(&text)),
+        alloc_mode: file("compute_partition_mem_alloc_mode").and_then(|text| parsed(&text)),
+        profiles: file("compute_partition_config/supported_xcp_configs").and_then(|text| list(&text)),
+        unique_id: file("unique_id").and_then(|text| hex64(&text)),
+        hive_id: file("xgmi_hive_info/xgmi_hive_id").and_then(|text| parsed(&text)),
+        driver: driver(tree, &folder),
+        physical_function: linked(tree, &folder, "physfn"),
+        virtual_functions: virtual_functions(tree, &folder, &device),
     })
+}
+
+/// The driver that holds a device: the name of the folder that `driver` links to.
+fn driver(tree: &Tree, folder: &str) -> Reading<String> {
+    let resolved = tree.resolve(&format!("{folder}/driver")).ok();
+    let name = resolved.and_then(|path| path.rsplit('/').next().map(str::to_owned));
+    name.map_or(Reading::NotReported, Reading::Value)
+}
+
+/// The PCI device that a link in a device's folder leads to.
+fn linked(tree: &Tree, folder: &str, link: &str) -> Option<Bdf> {
+    tree.resolve(&format!("{folder}/{link}")).ok()?.rsplit('/').next()?.parse().ok()
+}
+
+fn virtual_functions(tree: &Tree, folder: &str, device: &Tree) -> Vec<Bdf> {
+    let names = device.names("").unwrap_or_default();
+    let links = names.iter().filter(|name| name.starts_with("virtfn"));
+    let mut found: Vec<Bdf> = links.filter_map(|link| linked(tree, folder, link)).collect();
+    found.sort_unstable();
+    found
 }
 
 fn bytes(text: &str) -> Reading<Bytes> {

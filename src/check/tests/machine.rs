@@ -55,6 +55,7 @@ pub(super) fn look() -> Snapshot {
         num_xcc: Reading::Value(4),
         simd_count: Reading::Value(608),
         unique_id: Reading::Value(u64::from(gpu / 2)),
+        hive_id: Reading::Value(7),
         render_minor: Reading::Value(128 + gpu),
         memory: Reading::Value(sizes[usize::from(bdf.function)]),
     });
@@ -66,6 +67,14 @@ pub(super) fn look() -> Snapshot {
         memory: Reading::Value(MEMORY),
         available_memory: Reading::Value(part.memory_modes.clone()),
         vram_total: Reading::NotReported,
+        vram_used: Reading::NotReported,
+        alloc_mode: Reading::NotReported,
+        profiles: Reading::Value(part.compute_modes().to_vec()),
+        unique_id: Reading::Value(u64::from(bdf.bus)),
+        hive_id: Reading::NotReported,
+        driver: Reading::Value("amdgpu".to_owned()),
+        physical_function: None,
+        virtual_functions: Vec::new(),
     });
     Snapshot {
         version: Some(asked(
@@ -91,6 +100,7 @@ pub(super) fn look() -> Snapshot {
         memory_use: Some(asked(Query::MetricMemory, sizes_of.collect())),
         sysfs: Some(sysfs.collect()),
         kfd: Some(nodes.collect()),
+        ..Snapshot::default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Physical GPUs, put together from sysfs and KFD: the ground that other checks stand on.
+//! Physical GPUs, put together from sysfs and KFD: the ground that checks, doctor and partition plans stand on.
 //!
 //! Grouped by PCI address, not by `unique_id` (its meaning changes with ROCm 7) and not by amd-smi's index
 //! (facts/partitions.md section 9).
@@ -9,10 +9,8 @@ use crate::domain::{Bdf, ComputeMode, MemoryMode, Reading};
 use crate::facts::{self, Part};
 use crate::witness::{KfdNode, Snapshot, SysfsGpu};
 
-use super::evaluation::{Collector, GapKind};
-
 /// One physical GPU.
-pub(super) struct Socket<'a> {
+pub struct Socket<'a> {
     /// Address of the physical function.
     pub bdf: Bdf,
     /// What sysfs shows of it.
@@ -23,18 +21,18 @@ pub(super) struct Socket<'a> {
 
 impl Socket<'_> {
     /// Name for reports.
-    pub(super) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("GPU {}", self.bdf)
     }
 
     /// PCI device id, from sysfs, else from KFD.
-    pub(super) fn device_id(&self) -> Option<u16> {
+    pub fn device_id(&self) -> Option<u16> {
         let from_sysfs = self.sysfs.and_then(|gpu| gpu.device_id.value().copied());
         from_sysfs.or_else(|| self.nodes.iter().find_map(|node| node.device_id.value().copied()))
     }
 
     /// Parts with this device id (two RDNA cards may share one), and whether it is the id of a virtual function.
-    pub(super) fn parts(&self) -> (Vec<&'static Part>, bool) {
+    pub fn parts(&self) -> (Vec<&'static Part>, bool) {
         let Some(id) = self.device_id() else { return (Vec::new(), false) };
         let physical: Vec<_> = facts::parts().iter().filter(|part| part.pci_ids.contains(&id)).collect();
         if !physical.is_empty() {
@@ -46,12 +44,12 @@ impl Socket<'_> {
     }
 
     /// Compute mode by sysfs. A part that cannot be partitioned is one device, as in SPX.
-    pub(super) fn compute(&self) -> Reading<ComputeMode> {
+    pub fn compute(&self) -> Reading<ComputeMode> {
         self.sysfs.map_or(Reading::NotReported, |gpu| self.or_by_design(&gpu.compute, ComputeMode::Spx))
     }
 
     /// Memory mode by sysfs. A part that cannot be partitioned has one memory partition, as in NPS1.
-    pub(super) fn memory(&self) -> Reading<MemoryMode> {
+    pub fn memory(&self) -> Reading<MemoryMode> {
         self.sysfs.map_or(Reading::NotReported, |gpu| self.or_by_design(&gpu.memory, MemoryMode::Nps1))
     }
 
@@ -62,14 +60,14 @@ impl Socket<'_> {
     }
 
     /// Every part it can be has no partition files by design.
-    pub(super) fn unpartitionable(&self) -> bool {
+    pub fn unpartitionable(&self) -> bool {
         let (parts, _) = self.parts();
         !parts.is_empty() && parts.iter().all(|part| !part.partitionable)
     }
 }
 
 /// All sockets of a look, in PCI order.
-pub(super) fn sockets(look: &Snapshot) -> Vec<Socket<'_>> {
+pub fn sockets(look: &Snapshot) -> Vec<Socket<'_>> {
     let mut by_address: BTreeMap<Bdf, Socket<'_>> = BTreeMap::new();
     for gpu in look.sysfs.iter().flatten() {
         by_address
@@ -91,22 +89,4 @@ pub(super) fn sockets(look: &Snapshot) -> Vec<Socket<'_>> {
         socket.nodes.sort_by_key(|node| node.bdf.value().map(|bdf| bdf.function));
     }
     all
-}
-
-/// The value of a reading, or a gap with the reason why there is none.
-pub(super) fn need<'a, T>(
-    collector: &mut Collector,
-    subject: &str,
-    what: &str,
-    reading: &'a Reading<T>,
-) -> Option<&'a T> {
-    if let Some(reason) = reading.absence() {
-        let kind = match reading {
-            Reading::Value(_) | Reading::NotReported => GapKind::NotReported,
-            Reading::NotApplicable => GapKind::NotApplicable,
-            Reading::Malformed { .. } => GapKind::Malformed,
-        };
-        collector.gap(kind, subject, format!("{what}: {reason}"));
-    }
-    reading.value()
 }

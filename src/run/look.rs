@@ -1,0 +1,81 @@
+//! One look at a host: the queries and trees that somebody wants read. Asks and records; judges nothing.
+
+use std::collections::BTreeSet;
+
+use crate::check::{self, Needs};
+use crate::domain::{Ended, Reading};
+use crate::host::{Asking, Host};
+use crate::scenario::Case;
+use crate::witness::amd_smi::{Answer, Format, Query, parse};
+use crate::witness::{Asked, Call, Snapshot, kfd, sysfs};
+
+/// What to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// amd-smi queries.
+    pub queries: BTreeSet<Query>,
+    /// Partition files.
+    pub sysfs: bool,
+    /// KFD topology.
+    pub kfd: bool,
+    /// Render nodes, driver, kernel, KFD's processes and device files.
+    pub system: bool,
+    /// The HIP runtime.
+    pub hip: bool,
+}
+
+impl Wanted {
+    /// The kernel's trees, and nothing that needs a process.
+    pub fn trees() -> Self {
+        Self { sysfs: true, kfd: true, system: true, ..Self::default() }
+    }
+
+    /// What the checks of a case read, together.
+    pub fn of(case: &Case) -> Self {
+        let mut wanted = Self { queries: case.ask.iter().copied().collect(), ..Self::default() };
+        case.checks.iter().for_each(|each| wanted.add(check::about(each.spec.id()).needs));
+        wanted
+    }
+
+    /// Whether any tree of the host is read.
+    pub const fn reads_trees(&self) -> bool {
+        self.sysfs || self.kfd || self.system
+    }
+
+    fn add(&mut self, needs: Needs) {
+        self.queries.extend(needs.queries);
+        self.sysfs |= needs.sysfs;
+        self.kfd |= needs.kfd;
+        self.system |= needs.system;
+        self.hip |= needs.hip;
+    }
+}
+
+/// Looks.
+pub fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Snapshot {
+    let asked =
+        |query: Query| wanted.queries.contains(&query).then(|| host.call_amd_smi(&query.args(format), "", asking));
+    Snapshot {
+        version: asked(Query::Version).map(|call| read(call, |call| parse::version(call, format))),
+        list: asked(Query::List).map(|call| read(call, |call| parse::list(call, format))),
+        static_partition: asked(Query::StaticPartition)
+            .map(|call| read(call, |call| parse::static_partition(call, format))),
+        partition: asked(Query::Partition).map(|call| read(call, |call| parse::partition(call, format))),
+        vram: asked(Query::StaticVram).map(|call| read(call, |call| parse::vram(call, format))),
+        memory_use: asked(Query::MetricMemory).map(|call| read(call, |call| parse::memory_use(call, format))),
+        sysfs: wanted.sysfs.then(|| sysfs::read_sysfs(&host.sysfs_root())),
+        kfd: if wanted.kfd { kfd::read_kfd(&host.sysfs_root()) } else { None },
+        ..Snapshot::default()
+    }
+}
+
+/// Reads a call. One that never started said nothing, whatever a parser makes of silence.
+pub(super) fn read<T>(call: Call, parse: impl FnOnce(&Call) -> Answer<T>) -> Asked<T> {
+    let answer = match &call.ended {
+        Ended::NotStarted { .. } => Answer { documents: 0, stray: None, failure: None, value: Reading::NotReported },
+        Ended::Exited { .. } | Ended::Signaled { .. } | Ended::TimedOut { .. } | Ended::Cancelled | Ended::Unreaped => {
+            parse(&call)
+        }
+    };
+    Asked { call, answer }
+}
