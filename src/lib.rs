@@ -16,6 +16,8 @@ pub mod witness;
 
 pub mod topology;
 
+pub mod partition;
+
 pub mod scenario;
 
 pub mod plan;

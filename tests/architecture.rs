@@ -18,20 +18,32 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("process", &["domain"]),
     ("host", &["domain", "process", "sim", "witness"]),
     ("topology", &["domain", "facts", "witness"]),
+    ("partition", &["domain", "facts", "topology", "witness"]),
     ("check", &["domain", "facts", "topology", "witness"]),
     ("run", &["check", "domain", "host", "plan", "process", "scenario", "sim", "witness"]),
     ("report", &["check", "domain", "run"]),
     (
         "cli",
         &[
-            "check", "domain", "facts", "host", "plan", "process", "report", "run", "scenario", "sim", "topology",
+            "check",
+            "domain",
+            "facts",
+            "host",
+            "partition",
+            "plan",
+            "process",
+            "report",
+            "run",
+            "scenario",
+            "sim",
+            "topology",
             "witness",
         ],
     ),
 ];
 
 /// Modules that touch no files, clocks, environment or processes.
-const PURE: &[&str] = &["domain", "facts", "sim", "plan", "topology", "check", "report"];
+const PURE: &[&str] = &["domain", "facts", "sim", "plan", "topology", "partition", "check", "report"];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &["std::fs", "std::process", "std::env::", "Instant::now", "SystemTime", "std::net"];

@@ -8,6 +8,7 @@ mod explain;
 mod help;
 mod interrupt;
 pub mod list;
+mod partition;
 mod record;
 mod results;
 mod run;
@@ -58,6 +59,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Make a simulated machine whose bin/amd-smi any program can use
     Shim(shim::ShimArgs),
+    /// What the partition modes are, what could be changed, and changing it
+    Partition(Box<partition::PartitionArgs>),
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
@@ -111,6 +114,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Explain(args)) => explain(&args),
         Some(Command::Schema(args)) => schema(&args),
         Some(Command::Shim(args)) => shim(&args),
+        Some(Command::Partition(args)) => partition::run(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man { command }) => man(command.as_deref()),

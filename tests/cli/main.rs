@@ -9,6 +9,7 @@ mod host;
 mod interrupt;
 mod names;
 mod output;
+mod partition;
 mod recordings;
 mod results;
 mod support;
