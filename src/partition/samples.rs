@@ -17,6 +17,7 @@ pub fn gpu(bdf: &str, device_id: u16, compute: Reading<ComputeMode>, memory: Rea
         vram_used: Reading::NotReported,
         alloc_mode: Reading::NotReported,
         profiles: Reading::NotReported,
+        profile_selected: Reading::NotReported,
         unique_id: Reading::NotReported,
         hive_id: Reading::NotReported,
         driver: Reading::Value("amdgpu".to_owned()),

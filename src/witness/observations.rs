@@ -56,6 +56,8 @@ pub struct SysfsGpu {
     pub alloc_mode: Reading<AllocMode>,
     /// `compute_partition_config/supported_xcp_configs`: the modes, in profile order.
     pub profiles: Reading<Vec<ComputeMode>>,
+    /// `compute_partition_config/xcp_config`: which profile the folder's other files describe, not the mode in force.
+    pub profile_selected: Reading<ComputeMode>,
     /// `unique_id`.
     pub unique_id: Reading<u64>,
     /// `xgmi_hive_info/xgmi_hive_id`; absent where there is no hive.

@@ -51,6 +51,7 @@ fn gpu(tree: &Tree, card: &str) -> Option<SysfsGpu> {
         vram_used: file("mem_info_vram_used").and_then(|text| bytes(&text)),
         alloc_mode: file("compute_partition_mem_alloc_mode").and_then(|text| parsed(&text)),
         profiles: file("compute_partition_config/supported_xcp_configs").and_then(|text| list(&text)),
+        profile_selected: file("compute_partition_config/xcp_config").and_then(|text| parsed(&text)),
         unique_id: file("unique_id").and_then(|text| hex64(&text)),
         hive_id: file("xgmi_hive_info/xgmi_hive_id").and_then(|text| parsed(&text)),
         driver: driver(tree, &folder),

@@ -70,6 +70,7 @@ pub(super) fn look() -> Snapshot {
         vram_used: Reading::NotReported,
         alloc_mode: Reading::NotReported,
         profiles: Reading::Value(part.compute_modes().to_vec()),
+        profile_selected: Reading::Value(COMPUTE),
         unique_id: Reading::Value(u64::from(bdf.bus)),
         hive_id: Reading::NotReported,
         driver: Reading::Value("amdgpu".to_owned()),
