@@ -18,6 +18,8 @@ pub mod topology;
 
 pub mod partition;
 
+pub mod placement;
+
 pub mod scenario;
 
 pub mod plan;

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("host", &["domain", "process", "sim", "witness"]),
     ("topology", &["domain", "facts", "witness"]),
     ("partition", &["domain", "facts", "topology", "witness"]),
+    ("placement", &["domain", "facts", "topology", "witness"]),
     ("check", &["domain", "facts", "topology", "witness"]),
     ("run", &["check", "domain", "host", "plan", "process", "scenario", "sim", "witness"]),
     ("report", &["check", "domain", "run"]),
@@ -30,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "facts",
             "host",
             "partition",
+            "placement",
             "plan",
             "process",
             "report",
@@ -43,7 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that touch no files, clocks, environment or processes.
-const PURE: &[&str] = &["domain", "facts", "sim", "plan", "topology", "partition", "check", "report"];
+const PURE: &[&str] = &["domain", "facts", "sim", "plan", "topology", "partition", "placement", "check", "report"];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &["std::fs", "std::process", "std::env::", "Instant::now", "SystemTime", "std::net"];

@@ -6,6 +6,7 @@ use super::amd_smi::amd_smi_entries;
 use super::combos::combo_entries;
 use super::contradictions::contradiction_entries;
 use super::entry::Entry;
+use super::models::model_entries;
 use super::notes::note_entries;
 use super::parts::part_entries;
 use super::profiles::profile_entries;
@@ -18,6 +19,7 @@ pub fn entries() -> &'static [Entry] {
             .chain(part_entries())
             .chain(combo_entries())
             .chain(profile_entries())
+            .chain(model_entries())
             .chain(note_entries())
             .chain([tolerance_entry()])
             .chain(amd_smi_entries())
@@ -65,6 +67,8 @@ mod tests {
         for id in [
             "fact.part.mi300x",
             "fact.memory-formula",
+            "fact.model.llama-3.1-8b",
+            "fact.model-fit",
             "fact.tolerance",
             "fact.mode.mi300x.cpx-nps4",
             "fact.auto-mode",

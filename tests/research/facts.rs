@@ -6,16 +6,20 @@ use std::path::Path;
 use libtest_mimic::Trial;
 use rocvet::domain::{Bytes, KernelRules, MemoryMode};
 use rocvet::facts::{
-    Firmware, Legality, TOLERANCES, auto_mode, combo, combos, kernel_allows, legality, memory_per_device, part,
-    xccs_per_device,
+    Firmware, Legality, TOLERANCES, auto_mode, combo, combos, kernel_allows, legality, memory_per_device, model,
+    models, part, xccs_per_device,
 };
+use rocvet::placement::Dtype;
 
 use serde_json::Value;
 
 use super::trial;
 
 pub fn trials() -> Vec<Trial> {
-    vec![trial("tables_agree_with_the_research", "facts/partitions.json", tables_agree_with_the_research)]
+    vec![
+        trial("tables_agree_with_the_research", "facts/partitions.json", tables_agree_with_the_research),
+        trial("models_agree_with_the_research", "facts/partitions.json", models_agree_with_the_research),
+    ]
 }
 
 fn numbers(value: &Value) -> Vec<u64> {
@@ -82,4 +86,40 @@ fn tables_agree_with_the_research(file: &Path) {
     }
     let nominal = &facts["tolerance"]["kfd_total_vs_nominal"];
     assert_eq!(Bytes(nominal["abs_bytes"].as_u64().unwrap()), TOLERANCES.nominal);
+}
+
+fn models_agree_with_the_research(file: &Path) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let facts: Value = serde_json::from_str(&text).unwrap();
+    let rows = facts["models"].as_array().unwrap();
+    assert_eq!(rows.len(), models().len());
+    for row in rows {
+        let id = row["id"].as_str().unwrap();
+        let model = model(id).unwrap();
+        for (key, found) in [
+            ("params", model.params),
+            ("layers", model.layers),
+            ("hidden", model.hidden),
+            ("intermediate", model.intermediate),
+            ("heads", model.heads),
+            ("kv_heads", model.kv_heads),
+            ("head_dim", model.head_dim),
+            ("vocab", model.vocab),
+            ("experts", model.experts),
+            ("experts_per_token", model.experts_per_token),
+            ("kv_bytes_per_token_fp16", model.kv_bytes_per_token(2)),
+        ] {
+            assert_eq!(row[key].as_u64(), Some(found), "{id}: {key}");
+        }
+        assert_eq!(row["tied_embeddings"], model.tied_embeddings, "{id}");
+        for (key, dtypes) in [
+            ("fp16_bf16", [Dtype::Fp16, Dtype::Bf16]),
+            ("fp8_int8", [Dtype::Fp8, Dtype::Int8]),
+            ("int4_ideal", [Dtype::Int4, Dtype::Int4]),
+        ] {
+            for dtype in dtypes {
+                assert_eq!(row["weight_bytes"][key].as_u64(), Some(dtype.ideal(model.params).0), "{id}: {dtype}");
+            }
+        }
+    }
 }

@@ -1,0 +1,200 @@
+//! Several models over several devices, without overcommit.
+
+use crate::domain::Bytes;
+
+use super::Share;
+
+/// One device, as an allocation sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Total memory, of which a share is a fraction.
+    pub total: Bytes,
+    /// What may still be given away of it.
+    pub left: Bytes,
+    /// Whether a model is on it already.
+    pub taken: bool,
+}
+
+/// One model on one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Position in the list of needs.
+    pub model: usize,
+    /// Position in the list of slots.
+    pub slot: usize,
+    /// What it may use of the device.
+    pub share: Share,
+}
+
+/// A model that found no device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// Position in the list of needs.
+    pub model: usize,
+    /// Bytes that it lacks on the device that came closest.
+    pub lacks: Bytes,
+}
+
+/// Every model, placed or refused; each list in the order of the needs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Allocation {
+    /// Models with their devices.
+    pub placed: Vec<Placed>,
+    /// Models without one.
+    pub refused: Vec<Refused>,
+}
+
+/// Gives each model a device of its own while there are enough, the largest first and to each the smallest device that
+/// holds it; else packs them in the same order (best fit, decreasing). Equal ones go by position, so that the same
+/// lists give the same allocation.
+pub fn allocate(needs: &[Bytes], slots: &[Slot]) -> Allocation {
+    let mut order: Vec<usize> = (0..needs.len()).collect();
+    order.sort_by_key(|&model| (std::cmp::Reverse(needs[model]), model));
+    let (order, hopeless): (Vec<usize>, Vec<usize>) =
+        order.into_iter().partition(|&model| slots.iter().any(|slot| share_in(needs[model], slot).is_some()));
+    let mut allocation = apart(needs, &order, slots).unwrap_or_else(|| packed(needs, &order, slots));
+    allocation.refused.extend(hopeless.iter().map(|&model| refused(model, needs[model], slots)));
+    allocation.placed.sort_by_key(|placed| placed.model);
+    allocation.refused.sort_by_key(|refused| refused.model);
+    allocation
+}
+
+/// Each model on a device that has no other; `None` when that cannot be.
+fn apart(needs: &[Bytes], order: &[usize], slots: &[Slot]) -> Option<Allocation> {
+    let mut free: Vec<(usize, &Slot)> = slots.iter().enumerate().filter(|(_, slot)| !slot.taken).collect();
+    let mut placed = Vec::new();
+    for &model in order {
+        let best = (0..free.len())
+            .filter_map(|at| Some((free[at].1.left, free[at].0, at, share_in(needs[model], free[at].1)?)))
+            .min_by_key(|&(left, slot, ..)| (left, slot));
+        let (_, slot, at, share) = best?;
+        free.remove(at);
+        placed.push(Placed { model, slot, share });
+    }
+    Some(Allocation { placed, refused: Vec::new() })
+}
+
+fn packed(needs: &[Bytes], order: &[usize], slots: &[Slot]) -> Allocation {
+    let mut slots = slots.to_vec();
+    let mut allocation = Allocation::default();
+    for &model in order {
+        let best = slots
+            .iter()
+            .enumerate()
+            .filter_map(|(at, slot)| Some((slot.left, at, share_in(needs[model], slot)?)))
+            .min_by_key(|&(left, at, _)| (left, at));
+        match best {
+            Some((_, slot, share)) => {
+                slots[slot].left.0 -= share.budget(slots[slot].total).0;
+                allocation.placed.push(Placed { model, slot, share });
+            }
+            None => allocation.refused.push(refused(model, needs[model], &slots)),
+        }
+    }
+    allocation
+}
+
+/// The share that a model takes of a device, where what is left there holds it.
+fn share_in(need: Bytes, slot: &Slot) -> Option<Share> {
+    Share::smallest(slot.total, need).filter(|share| share.budget(slot.total) <= slot.left)
+}
+
+/// A share is a step of 1/10000, so a need that would fit to the byte may lack nothing but its rounding: then one byte.
+fn refused(model: usize, need: Bytes, slots: &[Slot]) -> Refused {
+    let most = slots.iter().map(|slot| slot.left).max().unwrap_or(Bytes(0));
+    Refused { model, lacks: Bytes(need.0.saturating_sub(most.0).max(1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    fn slot(total: u64, left: u64) -> Slot {
+        Slot { total: Bytes(total), left: Bytes(left), taken: false }
+    }
+
+    /// Which slot each model got; `None` for a refused one.
+    fn places(needs: &[u64], slots: &[Slot]) -> Vec<Option<usize>> {
+        let needs: Vec<Bytes> = needs.iter().map(|&need| Bytes(need)).collect();
+        let allocation = allocate(&needs, slots);
+        let of = |model| allocation.placed.iter().find(|placed| placed.model == model).map(|placed| placed.slot);
+        (0..needs.len()).map(of).collect()
+    }
+
+    #[test]
+    fn models_get_devices_of_their_own_while_there_are_enough_and_share_them_otherwise() {
+        let slots = [slot(24 * GIB, 22 * GIB); 3];
+        for (needs, expected) in [
+            (vec![4, 4], vec![Some(0), Some(1)]),
+            (vec![4, 20, 4], vec![Some(1), Some(0), Some(2)]),
+            (vec![4, 20, 4, 4, 4], vec![Some(1), Some(0), Some(1), Some(1), Some(1)]),
+            (vec![30, 4], vec![None, Some(0)]),
+            (vec![20, 20, 20, 20], vec![Some(0), Some(1), Some(2), None]),
+        ] {
+            let needs: Vec<u64> = needs.iter().map(|need| need * GIB).collect();
+            assert_eq!(places(&needs, &slots), expected, "{needs:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_takes_the_smallest_device_that_holds_it() {
+        let slots = [slot(192 * GIB, 176 * GIB), slot(24 * GIB, 22 * GIB), slot(48 * GIB, 44 * GIB)];
+        assert_eq!(places(&[30 * GIB, 10 * GIB], &slots), [Some(2), Some(1)]);
+    }
+
+    #[test]
+    fn a_device_with_a_model_on_it_comes_last() {
+        let slots = [Slot { taken: true, ..slot(24 * GIB, 5 * GIB) }, slot(24 * GIB, 22 * GIB)];
+        assert_eq!(places(&[4 * GIB], &slots), [Some(1)]);
+        assert_eq!(places(&[4 * GIB; 2], &slots), [Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn what_a_refused_model_lacks_is_counted_in_bytes() {
+        let lacks = |need, slots: &[Slot]| allocate(&[Bytes(need)], slots).refused[0].lacks.0;
+        assert_eq!(lacks(100, &[slot(90, 80), slot(90, 70)]), 20);
+        assert_eq!(lacks(100, &[]), 100);
+    }
+
+    fn any_slots() -> impl Strategy<Value = Vec<Slot>> {
+        let one = (0..300 * GIB, 0..=100_u64, any::<bool>())
+            .prop_map(|(total, percent, taken)| Slot { taken, ..slot(total, total / 100 * percent) });
+        proptest::collection::vec(one, 0..20)
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_overcommitted_and_no_model_is_lost(
+            needs in proptest::collection::vec(prop_oneof![0..400 * GIB, any::<u64>()], 0..40),
+            slots in any_slots(),
+        ) {
+            let needs: Vec<Bytes> = needs.into_iter().map(Bytes).collect();
+            let allocation = allocate(&needs, &slots);
+            for (at, slot) in slots.iter().enumerate() {
+                let given = allocation.placed.iter().filter(|placed| placed.slot == at);
+                let given: u128 = given.map(|placed| u128::from(placed.share.budget(slot.total).0)).sum();
+                prop_assert!(given <= u128::from(slot.left.0), "slot {at}: {given} of {}", slot.left.0);
+            }
+            for placed in &allocation.placed {
+                prop_assert!(placed.share.budget(slots[placed.slot].total) >= needs[placed.model]);
+            }
+            let mut seen: Vec<usize> = allocation.placed.iter().map(|placed| placed.model).collect();
+            seen.extend(allocation.refused.iter().map(|refused| refused.model));
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..needs.len()).collect::<Vec<_>>());
+            prop_assert_eq!(&allocate(&needs, &slots), &allocation, "the same lists give the same allocation");
+        }
+
+        #[test]
+        fn a_model_that_some_empty_device_holds_is_never_refused_when_it_comes_alone(
+            need in 1..300 * GIB, slots in any_slots(),
+        ) {
+            let fits = slots.iter().any(|slot| share_in(Bytes(need), slot).is_some());
+            prop_assert_eq!(allocate(&[Bytes(need)], &slots).placed.len() == 1, fits);
+        }
+    }
+}
