@@ -6,6 +6,7 @@ mod console;
 mod exit;
 mod explain;
 mod help;
+mod hip_witness;
 mod interrupt;
 pub mod list;
 mod partition;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::host::HIP_WITNESS;
 use crate::process::Cancel;
 use crate::scenario::LoadError;
 
@@ -64,6 +66,9 @@ enum Command {
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
+    /// Load the HIP runtime and say what it shows, as JSON: what this program asks of itself, in a child
+    #[command(name = HIP_WITNESS, hide = true)]
+    HipWitness,
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -116,6 +121,9 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Shim(args)) => shim(&args),
         Some(Command::Partition(args)) => partition::run(&args),
         Some(Command::Record(args)) => record(&args),
+        Some(Command::HipWitness) => {
+            print(hip_witness::run().map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
+        }
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man { command }) => man(command.as_deref()),
     }

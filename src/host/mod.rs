@@ -4,6 +4,7 @@
 mod error;
 mod excerpt;
 mod file;
+mod hip;
 mod open;
 mod pseudonym;
 mod real;
@@ -13,6 +14,7 @@ pub mod simulated;
 
 pub use error::HostError;
 pub use file::{HOST_FILE, HOST_SCHEMA, HostFile, HostKind};
+pub use hip::{HIP_WITNESS, hip_call, hip_witness};
 pub use open::{Asking, HOST_VARIABLE, Host};
 
 use crate::witness::tree::Tree;

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::domain::{Ended, Provenance};
+use crate::domain::{Ended, Provenance, Reading};
 use crate::process::{Cancel, Limits, Spec};
-use crate::witness::Call;
+use crate::witness::access::Asker;
+use crate::witness::hip::read_hip;
 use crate::witness::tree::Tree;
+use crate::witness::{Call, HipDevice};
 
 use super::recorded::Recording;
-use super::{HostError, HostFile, HostKind, real};
+use super::{HostError, HostFile, HostKind, hip_call, hip_witness, real};
 
 /// The variable that tells a simulated `amd-smi` which host it stands in.
 pub const HOST_VARIABLE: &str = "ROCVET_HOST";
@@ -102,6 +104,22 @@ impl Host {
         }
     }
 
+    /// Asks the HIP runtime, in a child. `NotReported` on a host folder: a simulated machine has no runtime, and a
+    /// recording holds what HIP said only where somebody recorded it.
+    pub fn ask_hip(&self, asking: &Asking) -> Reading<Vec<HipDevice>> {
+        match self {
+            Self::Real => {}
+            Self::Simulated { .. } | Self::Recorded { .. } => return Reading::NotReported,
+        }
+        let Ok(program) = std::env::current_exe() else { return Reading::NotReported };
+        let outcome = crate::process::run(&Spec {
+            limits: Limits { deadline: asking.deadline, ..Limits::default() },
+            cancel: asking.cancel.clone(),
+            ..hip_witness(&program)
+        });
+        read_hip(&hip_call(outcome))
+    }
+
     /// The root that shows what the kernel's `/sys` would.
     pub fn sysfs_root(&self) -> PathBuf {
         self.root().join("sys")
@@ -110,6 +128,19 @@ impl Host {
     /// The root that shows what the kernel's `/proc` would.
     pub fn proc_root(&self) -> PathBuf {
         self.root().join("proc")
+    }
+
+    /// The folder of device files: `/dev`, or what stands for it.
+    pub fn dev_root(&self) -> PathBuf {
+        self.root().join("dev")
+    }
+
+    /// Who would use the device files.
+    pub const fn asker(&self) -> Asker {
+        match self {
+            Self::Real => Asker::ThisProcess,
+            Self::Simulated { .. } | Self::Recorded { .. } => Asker::Described,
+        }
     }
 
     /// What kind of observations it gives.

@@ -6,7 +6,12 @@ use crate::check::{self, Needs};
 use crate::domain::{Ended, Reading};
 use crate::host::{Asking, Host};
 use crate::scenario::Case;
+use crate::witness::access::read_access;
 use crate::witness::amd_smi::{Answer, Format, Query, parse};
+use crate::witness::driver::read_driver;
+use crate::witness::drm::read_render;
+use crate::witness::kernel::read_kernel;
+use crate::witness::processes::read_processes;
 use crate::witness::{Asked, Call, Snapshot, kfd, sysfs};
 
 /// What to read.
@@ -55,6 +60,8 @@ impl Wanted {
 pub fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Snapshot {
     let asked =
         |query: Query| wanted.queries.contains(&query).then(|| host.call_amd_smi(&query.args(format), "", asking));
+    let (sys, proc) = (host.sysfs_root(), host.proc_root());
+    let render = if wanted.system { read_render(&sys) } else { None };
     Snapshot {
         version: asked(Query::Version).map(|call| read(call, |call| parse::version(call, format))),
         list: asked(Query::List).map(|call| read(call, |call| parse::list(call, format))),
@@ -63,9 +70,18 @@ pub fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Sn
         partition: asked(Query::Partition).map(|call| read(call, |call| parse::partition(call, format))),
         vram: asked(Query::StaticVram).map(|call| read(call, |call| parse::vram(call, format))),
         memory_use: asked(Query::MetricMemory).map(|call| read(call, |call| parse::memory_use(call, format))),
-        sysfs: wanted.sysfs.then(|| sysfs::read_sysfs(&host.sysfs_root())),
-        kfd: if wanted.kfd { kfd::read_kfd(&host.sysfs_root()) } else { None },
-        ..Snapshot::default()
+        sysfs: wanted.sysfs.then(|| sysfs::read_sysfs(&sys)),
+        kfd: if wanted.kfd { kfd::read_kfd(&sys) } else { None },
+        driver: wanted.system.then(|| read_driver(&sys)),
+        kernel: wanted.system.then(|| read_kernel(&proc)),
+        processes: wanted.system.then(|| read_processes(&sys, &proc)),
+        access: if wanted.system {
+            read_access(&host.dev_root(), render.as_deref().unwrap_or_default(), host.asker())
+        } else {
+            None
+        },
+        hip: wanted.hip.then(|| host.ask_hip(asking)),
+        render,
     }
 }
 

@@ -5,14 +5,28 @@ use std::str::FromStr;
 
 use crate::domain::Reading;
 
-use super::tree::{Tree, TreeProblem};
+use super::tree::{Tree, TreeError, TreeProblem};
 
 /// Largest kernel file that is read: sysfs shows at most a page, the KFD topology a few.
 const LIMIT: usize = 64 << 10;
 
 /// Text of one file, trimmed.
 pub(super) fn text(tree: &Tree, path: &str) -> Reading<String> {
-    match tree.read(path, LIMIT) {
+    read(tree.read(path, LIMIT))
+}
+
+/// Text of the first `limit` bytes of a file that may be longer, trimmed.
+pub(super) fn start(tree: &Tree, path: &str, limit: usize) -> Reading<String> {
+    read(tree.read_start(path, limit))
+}
+
+/// Whether a problem means that there is nothing, and not that it could not be read.
+pub(super) const fn absent(problem: &TreeProblem) -> bool {
+    matches!(problem, TreeProblem::Missing)
+}
+
+fn read(bytes: Result<Vec<u8>, TreeError>) -> Reading<String> {
+    match bytes {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Reading::Value(text.trim().to_owned()),
             Err(error) => Reading::malformed(String::from_utf8_lossy(error.as_bytes()), "not valid UTF-8"),

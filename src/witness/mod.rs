@@ -1,9 +1,15 @@
 //! Witnesses: what each of them says about a host, as readings. None of them judges.
 
+pub mod access;
 pub mod amd_smi;
+pub mod driver;
+pub mod drm;
 mod files;
+pub mod hip;
+pub mod kernel;
 pub mod kfd;
 mod observations;
+pub mod processes;
 pub mod sysfs;
 pub mod tree;
 

@@ -242,7 +242,7 @@ pub struct Snapshot {
     pub sysfs: Option<Vec<SysfsGpu>>,
     /// KFD topology, by node.
     pub kfd: Option<Vec<KfdNode>>,
-    /// DRM render nodes, by minor.
+    /// DRM render nodes, by minor; `None` also where the kernel has no such class.
     pub render: Option<Vec<RenderNode>>,
     /// The driver.
     pub driver: Option<DriverFacts>,
@@ -250,7 +250,7 @@ pub struct Snapshot {
     pub kernel: Option<KernelFacts>,
     /// Processes that hold `/dev/kfd`, by pid; `NotReported` where KFD has no such list.
     pub processes: Option<Reading<Vec<KfdProcess>>>,
-    /// Device files: `/dev/kfd` first.
+    /// Device files: `/dev/kfd` first; `None` also where a host folder holds none.
     pub access: Option<Vec<DeviceAccess>>,
     /// HIP devices, by index; `NotReported` where there is no HIP runtime.
     pub hip: Option<Reading<Vec<HipDevice>>>,

@@ -1,5 +1,7 @@
 //! Trees made up here; real ones are in `tests/research/`.
 
+mod system;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -89,6 +89,14 @@ impl Tree {
             .map_err(|problem| self.error(path, problem))
     }
 
+    /// The first `limit` bytes of a regular file, which may be longer.
+    pub fn read_start(&self, path: &str, limit: usize) -> Result<Vec<u8>, TreeError> {
+        Walk::new(self, path)
+            .file()
+            .and_then(|file| read_start(&file, limit))
+            .map_err(|problem| self.error(path, problem))
+    }
+
     /// Names in a folder, sorted; without `.`, `..` and names that are not UTF-8.
     pub fn names(&self, path: &str) -> Result<Vec<String>, TreeError> {
         self.folder(path)?.names().map_err(|problem| self.error(path, problem))
@@ -230,17 +238,23 @@ const fn folder_flags() -> OFlags {
 }
 
 fn read_all(file: &OwnedFd, limit: usize) -> Result<Vec<u8>, TreeProblem> {
+    let bytes = read_start(file, limit.saturating_add(1))?;
+    if bytes.len() > limit { Err(TreeProblem::TooLarge { limit }) } else { Ok(bytes) }
+}
+
+fn read_start(file: &OwnedFd, limit: usize) -> Result<Vec<u8>, TreeProblem> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8192];
-    loop {
-        match rustix::io::read(file, &mut buffer) {
-            Ok(0) => return Ok(bytes),
-            Ok(count) if bytes.len() + count > limit => return Err(TreeProblem::TooLarge { limit }),
+    while bytes.len() < limit {
+        let wanted = buffer.len().min(limit - bytes.len());
+        match rustix::io::read(file, &mut buffer[..wanted]) {
+            Ok(0) => break,
             Ok(count) => bytes.extend_from_slice(&buffer[..count]),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(problem(errno)),
         }
     }
+    Ok(bytes)
 }
 
 fn problem(errno: Errno) -> TreeProblem {
