@@ -19,8 +19,8 @@ mod profiles;
 mod tolerance;
 
 pub use amd_smi::{
-    Bug, CliError, Command, Container, ErrnoStatus, ExitRules, Release, Shape, Span, Status, bug, bugs, commands,
-    container, errno_status, exit_rules, release, releases, status_name,
+    Bug, CliError, Command, Container, ErrnoStatus, ExitRules, Release, ReloadHabit, Shape, Span, Status, bug, bugs,
+    commands, container, errno_status, exit_rules, release, releases, reload_habit, sets_in_guest, status_name,
 };
 pub use combos::{Combo, Firmware, combo, combos};
 pub use contradictions::{Claim, Contradiction, contradictions};

@@ -1,11 +1,21 @@
-//! Partition commands, the deciding part: which GPUs are meant, whether modes are as asserted. Pure: what
-//! changes a machine is elsewhere.
+//! Partition commands, the deciding part: which GPUs are meant, whether modes are as asserted, what it takes to change
+//! them. Pure: what changes a machine is elsewhere.
 
 mod assertion;
 mod choice;
+mod legal;
+mod plan;
+mod sizes;
+mod steps;
 
 pub use assertion::{Asserted, Difference, Expected, assert_modes};
 pub use choice::{Choice, NoSuchGpu, chosen};
+pub use legal::Judge;
+pub use plan::{
+    Footing, GpuPlan, Holder, ModePlan, Obstacle, ObstacleKind, OtherGpu, ReloadNeed, Route, Through, Wish, hives, plan,
+};
+pub use sizes::Sizes;
+pub use steps::{Begun, Modes, ModesByGpu, Next, Step, next};
 
 #[cfg(test)]
 mod samples;

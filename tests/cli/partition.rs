@@ -27,3 +27,35 @@ fn assert_answers_by_its_exit_code() {
         assert!(code != 0 || done.told().is_empty(), "{args}: {}", done.told());
     }
 }
+
+#[test]
+fn plan_says_what_it_takes_and_touches_nothing() {
+    let bench = Bench::new();
+    bench.must(&["shim", "spx", "--machine", "mi300x", "--gpus", "2", "--caller", "root"]);
+    bench.must(&["shim", "cpx", "--machine", "mi300x", "--compute", "CPX", "--memory", "NPS4", "--caller", "user"]);
+    bench.must(&["shim", "rdna", "--machine", "rx6800xt", "--caller", "root"]);
+    bench.must(&["shim", "hang", "--machine", "mi300x", "--fault", "hang", "--caller", "root"]);
+    for (args, code, told) in [
+        ("--host spx --compute CPX --memory NPS4", 0, "6 x 24576 MiB, 2 x 24568 MiB"),
+        ("--host spx --compute SPX", 0, "in force already"),
+        ("--host cpx --compute SPX", 1, "SPX goes with NPS1: add --memory NPS1"),
+        ("--host cpx --compute SPX --memory NPS1", 1, "only root may change modes"),
+        ("--host rdna --compute CPX", 1, "RX 6800 XT has no partitions"),
+        ("--host hang --compute CPX", 1, "amd-smi's version"),
+        ("--host hang --compute CPX --through sysfs", 0, "1. set CPX on"),
+        ("--host spx", 64, "--compute"),
+        ("--host spx --compute CPX --gpu 7", 64, "no GPU 7"),
+    ] {
+        let mut all = vec!["partition", "plan"];
+        all.extend(args.split(' '));
+        let done = bench.run(&all);
+        assert_eq!(done.code, code, "{args}: {}", done.told());
+        assert!(done.told().contains(told), "{args}: {}", done.told());
+    }
+    let json =
+        bench.must(&["partition", "plan", "--host", "spx", "--memory", "NPS4", "--gpu", "0", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&plan["schema"], &plan["applicable"]), (&1.into(), &true.into()), "{json}");
+    assert_eq!(plan["gpus"][0]["sizes"]["capping"].as_array().unwrap().len(), 8, "{json}");
+    assert_eq!(plan["reload"]["habit"], "request-only", "{json}");
+}

@@ -9,7 +9,7 @@ use crate::partition::{Asserted, Difference, Expected, assert_modes};
 use crate::topology::sockets;
 use crate::witness::{Snapshot, kfd, sysfs};
 
-use super::choose::MachineArgs;
+use super::choose::{MachineArgs, places};
 
 /// Below the options of `--help`.
 pub const HELP: &str = "\
@@ -48,7 +48,7 @@ pub fn run(args: &AssertArgs) -> Outcome {
     let root = host.sysfs_root();
     let look = Snapshot { sysfs: Some(sysfs::read_sysfs(&root)), kfd: kfd::read_kfd(&root), ..Snapshot::default() };
     let all = sockets(&look);
-    let gpus = args.machine.pick(&all)?;
+    let gpus: Vec<_> = places(&args.machine, &all)?.into_iter().filter_map(|place| all.get(place)).collect();
     let expected = Expected { compute: args.compute, memory: args.memory, devices: args.devices };
     Ok(match assert_modes(&gpus, look.kfd.is_some(), &expected) {
         Asserted::Holds => Exit::Done,

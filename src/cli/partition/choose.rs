@@ -1,14 +1,21 @@
-//! Which machine and which GPUs: the options that every partition command shares.
+//! Which machine and which GPUs: the options that every partition command shares, and a session with the machine.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::Args;
 
 use crate::cli::exit::Failure;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::target;
-use crate::host::Host;
+use crate::domain::{Reading, ToolVersion};
+use crate::host::{Asking, Host, simulated};
 use crate::partition::{Choice, chosen};
+use crate::process::Cancel;
+use crate::sim::Caller;
 use crate::topology::Socket;
+use crate::witness::Snapshot;
 
 /// `--host` and `--gpu`.
 #[derive(Debug, Clone, Args)]
@@ -30,17 +37,81 @@ impl MachineArgs {
     pub fn open(&self) -> Result<Host, Failure> {
         Ok(target::open(self.host.as_deref(), self.host.is_none())?.unwrap_or(Host::Real))
     }
+}
 
-    /// The GPUs that are meant.
+/// Places in `sockets` of the GPUs that are meant.
+///
+/// # Errors
+/// The machine shows no GPU, or one is named that is not there.
+pub fn places(machine: &MachineArgs, sockets: &[Socket<'_>]) -> Result<Vec<usize>, Failure> {
+    if sockets.is_empty() {
+        let problem = "this machine shows no AMD GPU: neither sysfs nor KFD has one; `validate doctor` says why";
+        return Err(Failure::unavailable(anyhow!(problem)));
+    }
+    chosen(sockets, &machine.gpus).map_err(Failure::usage)
+}
+
+/// A machine that is asked, with an ear for signals.
+pub struct Session {
+    /// The machine.
+    pub host: Host,
+    /// How amd-smi is asked.
+    pub asking: Asking,
+    interrupt: Interrupt,
+}
+
+impl Session {
+    /// How long amd-smi may take: a machine with 64 devices answers in a second.
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    /// Opens the machine and begins to listen for signals.
     ///
     /// # Errors
-    /// The machine shows no GPU, or one is named that is not there.
-    pub fn pick<'a, 'b>(&self, sockets: &'b [Socket<'a>]) -> Result<Vec<&'b Socket<'a>>, Failure> {
-        if sockets.is_empty() {
-            let problem = "this machine shows no AMD GPU: neither sysfs nor KFD has one; `validate doctor` says why";
-            return Err(Failure::unavailable(anyhow::anyhow!(problem)));
+    /// As [`MachineArgs::open`].
+    pub fn open(machine: &MachineArgs) -> Result<Self, Failure> {
+        let cancel = Cancel::new();
+        let interrupt = Interrupt::listen(cancel.clone())?;
+        Ok(Self { host: machine.open()?, asking: Asking { deadline: Self::DEADLINE, cancel }, interrupt })
+    }
+
+    /// The signal that came, if one did.
+    pub fn signal(&self) -> Option<i32> {
+        self.interrupt.signal()
+    }
+
+    /// Whether the caller may change modes: a simulated machine says whom it takes the caller for. Of a recording it is
+    /// asked what the machine could, so nobody is refused there.
+    ///
+    /// # Errors
+    /// The simulated machine cannot be read.
+    pub fn privileged(&self) -> Result<bool, Failure> {
+        let root = rustix::process::geteuid().is_root();
+        match &self.host {
+            Host::Real => Ok(root),
+            Host::Recorded { .. } => Ok(true),
+            Host::Simulated { dir, .. } => {
+                let kernel = simulated::load(dir).map_err(Failure::usage)?;
+                Ok(match kernel.machine().caller {
+                    Caller::Root => true,
+                    Caller::User => false,
+                    Caller::Actual => root,
+                })
+            }
         }
-        let places = chosen(sockets, &self.gpus).map_err(Failure::usage)?;
-        Ok(places.into_iter().filter_map(|place| sockets.get(place)).collect())
+    }
+
+    /// Version of amd-smi, as a look found it.
+    pub fn tool(&self, seen: &Snapshot) -> Reading<ToolVersion> {
+        let report = seen.version.as_ref().map(|asked| asked.answer.value.clone());
+        report.map_or(Reading::NotReported, |report| report.and_then(|report| report.tool))
+    }
+
+    /// What the machine is, for the last line of a report.
+    pub fn about(&self) -> String {
+        match &self.host {
+            Host::Real => "this machine".to_owned(),
+            Host::Simulated { .. } => format!("a simulated machine: {}", self.host.origin()),
+            Host::Recorded { .. } => format!("a recorded machine: {}", self.host.origin()),
+        }
     }
 }

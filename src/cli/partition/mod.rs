@@ -2,6 +2,8 @@
 
 mod assert;
 mod choose;
+mod page;
+mod plan;
 
 use clap::{Args, Subcommand};
 
@@ -16,6 +18,9 @@ pub struct PartitionArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say what it takes to set modes, and what stands in the way; touches nothing
+    #[command(after_help = plan::HELP)]
+    Plan(plan::PlanArgs),
     /// Check in milliseconds that the modes are as expected; the exit code says it
     #[command(after_help = assert::HELP)]
     Assert(assert::AssertArgs),
@@ -27,6 +32,7 @@ enum Command {
 /// Wrong input, or something that the command needs is not there.
 pub fn run(args: &PartitionArgs) -> Outcome {
     match &args.command {
+        Command::Plan(args) => plan::run(args),
         Command::Assert(args) => assert::run(args),
     }
 }

@@ -3,6 +3,7 @@
 mod bugs;
 mod codes;
 mod dialects;
+mod set;
 mod span;
 mod versions;
 
@@ -11,6 +12,7 @@ use super::entry::Entry;
 pub use bugs::{Bug, bug, bugs};
 pub use codes::{CliError, ErrnoStatus, ExitRules, Status, errno_status, exit_rules, status_name};
 pub use dialects::{Command, Container, Shape, commands, container};
+pub use set::{ReloadHabit, reload_habit, sets_in_guest};
 pub use span::Span;
 pub use versions::{Release, release, releases};
 

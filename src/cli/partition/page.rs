@@ -1,0 +1,65 @@
+//! What the partition commands print: one JSON document, or tables and labelled lines for people.
+
+use clap::ValueEnum;
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
+use serde::Serialize;
+
+use crate::cli::console;
+use crate::cli::exit::Failure;
+use crate::report::wrap::hanging;
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Human,
+    /// One JSON document
+    Json,
+}
+
+/// A document, indented, with a newline at its end.
+///
+/// # Errors
+/// It cannot be written as JSON: our bug.
+pub fn json<T: Serialize>(document: &T) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(document).map_err(|error| Failure::from(anyhow::anyhow!(error)))?;
+    Ok(text + "\n")
+}
+
+/// Text in the making, as wide as the terminal.
+pub struct Page {
+    text: String,
+    width: Option<usize>,
+}
+
+impl Page {
+    /// Empty.
+    pub fn new() -> Self {
+        Self { text: String::new(), width: console::paper().width }
+    }
+
+    /// A table with a header and an empty line below it.
+    pub fn table(&mut self, header: &[&str], rows: Vec<Vec<String>>) {
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_header(header.to_vec()).add_rows(rows);
+        match self.width.and_then(|width| u16::try_from(width).ok()) {
+            Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+            None => table.set_content_arrangement(ContentArrangement::Disabled),
+        };
+        self.text.push_str(&table.trim_fmt());
+        self.text.push_str("\n\n");
+    }
+
+    /// A label in its column, and text beside it.
+    pub fn labelled(&mut self, label: &str, text: &str) {
+        const COLUMN: usize = 9;
+        self.text.push_str(&hanging(&format!("{label:<COLUMN$}"), COLUMN, text, self.width));
+        self.text.push('\n');
+    }
+
+    /// All of it.
+    pub fn text(self) -> String {
+        self.text
+    }
+}

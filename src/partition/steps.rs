@@ -1,0 +1,293 @@
+//! From the modes that a machine has to the modes that it should have, one step at a time. Planning, applying and
+//! restoring all ask here what comes next, so that what is planned is what is done.
+//!
+//! Memory first: a memory mode comes into force with a driver reload, which puts every GPU into the compute mode that
+//! the driver chooses (facts/partitions.md section 5). So SPX under NPS4 is left by way of NPS1, and CPX with NPS4 is
+//! reached by way of NPS4.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Bdf, ComputeMode, MemoryMode, Reading};
+
+/// The two modes of one GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Modes {
+    /// Compute partition.
+    pub compute: ComputeMode,
+    /// Memory partition.
+    pub memory: MemoryMode,
+}
+
+impl std::fmt::Display for Modes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.compute, self.memory)
+    }
+}
+
+/// Modes by GPU.
+pub type ModesByGpu = BTreeMap<Bdf, Modes>;
+
+/// One thing to do to the machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Step {
+    /// Ask for a memory mode. One GPU of each hive is named: the request is the hive's.
+    Memory {
+        /// Which mode.
+        mode: MemoryMode,
+        /// Through which GPUs.
+        gpus: Vec<Bdf>,
+    },
+    /// Unload and load the driver.
+    Reload,
+    /// Set the compute mode of one GPU.
+    Compute {
+        /// Which mode.
+        mode: ComputeMode,
+        /// Which GPU.
+        gpu: Bdf,
+    },
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Memory { mode, gpus } => {
+                let names: Vec<_> = gpus.iter().map(ToString::to_string).collect();
+                write!(f, "ask for {mode} (through {})", names.join(", "))
+            }
+            Self::Reload => f.write_str("reload the driver"),
+            Self::Compute { mode, gpu } => write!(f, "set {mode} on {gpu}"),
+        }
+    }
+}
+
+/// What was done already. A step that was begun counts: whether it took effect is read from the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Begun {
+    steps: BTreeSet<Step>,
+    /// Memory modes that were asked for and may still be waiting for a reload, by GPU that was named.
+    pub waiting: BTreeMap<Bdf, MemoryMode>,
+}
+
+impl Begun {
+    /// Notes a step.
+    pub fn note(&mut self, step: &Step) {
+        match step {
+            Step::Memory { mode, gpus } => self.waiting.extend(gpus.iter().map(|gpu| (*gpu, *mode))),
+            Step::Reload => self.waiting.clear(),
+            Step::Compute { .. } => {}
+        }
+        self.steps.insert(step.clone());
+    }
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Every GPU has its modes, and no other request waits.
+    Reached,
+    /// This.
+    Do(Step),
+    /// The machine does not do what it was asked.
+    Stuck {
+        /// Which GPU has which mode, in words.
+        why: String,
+    },
+}
+
+/// Decides the next step. `hives` gives every GPU of `target` the name of its hive; `now` is what sysfs shows.
+pub fn next(
+    target: &ModesByGpu,
+    now: &BTreeMap<Bdf, Reading<Modes>>,
+    hives: &BTreeMap<Bdf, Bdf>,
+    begun: &Begun,
+) -> Next {
+    let mut shown = ModesByGpu::new();
+    for gpu in target.keys() {
+        match now.get(gpu) {
+            Some(Reading::Value(modes)) => {
+                shown.insert(*gpu, *modes);
+            }
+            Some(absent @ (Reading::NotApplicable | Reading::NotReported | Reading::Malformed { .. })) => {
+                return Next::Stuck {
+                    why: format!("the modes of GPU {gpu}: {}", absent.absence().unwrap_or_default()),
+                };
+            }
+            None => return Next::Stuck { why: format!("GPU {gpu} is gone") },
+        }
+    }
+    let off = |gpu: &Bdf, modes: &Modes| shown.get(gpu).is_some_and(|now| now.memory != modes.memory);
+    let memory_off: Vec<(&Bdf, &Modes)> = target.iter().filter(|(gpu, modes)| off(gpu, modes)).collect();
+    // A request that waits would come into force with somebody's next reload.
+    let foreign = |gpu: &Bdf, modes: &Modes| begun.waiting.get(gpu).is_some_and(|mode| *mode != modes.memory);
+    let to_ask = target.iter().filter(|(gpu, modes)| off(gpu, modes) || foreign(gpu, modes));
+    if let Some(step) = requests(to_ask, hives).into_iter().find(|step| !begun.steps.contains(step)) {
+        return Next::Do(step);
+    }
+    if let Some((gpu, modes)) = memory_off.first() {
+        return if begun.steps.contains(&Step::Reload) {
+            let now = shown.get(gpu).map(ToString::to_string).unwrap_or_default();
+            let why = format!("GPU {gpu} is in {now} after {} was asked for and the driver reloaded", modes.memory);
+            Next::Stuck { why }
+        } else {
+            Next::Do(Step::Reload)
+        };
+    }
+    let differs = |(gpu, modes): &(&Bdf, &Modes)| shown.get(gpu).is_some_and(|now| now.compute != modes.compute);
+    if let Some((gpu, modes)) = target.iter().find(differs) {
+        let step = Step::Compute { mode: modes.compute, gpu: *gpu };
+        if !begun.steps.contains(&step) {
+            return Next::Do(step);
+        }
+        let now = shown.get(gpu).map(ToString::to_string).unwrap_or_default();
+        return Next::Stuck { why: format!("GPU {gpu} is in {now} after {} was set", modes.compute) };
+    }
+    Next::Reached
+}
+
+/// A request for each mode that is wanted, through one GPU of each hive.
+fn requests<'a>(wanted: impl Iterator<Item = (&'a Bdf, &'a Modes)>, hives: &BTreeMap<Bdf, Bdf>) -> Vec<Step> {
+    let mut by_mode: BTreeMap<MemoryMode, BTreeMap<Bdf, Bdf>> = BTreeMap::new();
+    for (gpu, modes) in wanted {
+        let hive = hives.get(gpu).copied().unwrap_or(*gpu);
+        by_mode.entry(modes.memory).or_default().entry(hive).or_insert(*gpu);
+    }
+    by_mode.into_iter().map(|(mode, gpus)| Step::Memory { mode, gpus: gpus.into_values().collect() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ComputeMode::{Cpx, Qpx, Spx};
+    use MemoryMode::{Nps1, Nps4};
+
+    const fn modes(compute: ComputeMode, memory: MemoryMode) -> Modes {
+        Modes { compute, memory }
+    }
+
+    fn gpu(place: u8) -> Bdf {
+        Bdf { domain: 0, bus: place, device: 0, function: 0 }
+    }
+
+    /// A driver that does as it is told: requests wait for the reload, which chooses CPX or SPX.
+    #[derive(Clone)]
+    struct Driver {
+        now: Vec<Modes>,
+        waiting: Option<MemoryMode>,
+    }
+
+    impl Driver {
+        fn of(now: &[Modes]) -> Self {
+            Self { now: now.to_vec(), waiting: None }
+        }
+
+        fn shown(&self) -> BTreeMap<Bdf, Reading<Modes>> {
+            (0..).zip(&self.now).map(|(place, modes)| (gpu(place), Reading::Value(*modes))).collect()
+        }
+
+        fn take(&mut self, step: &Step) {
+            match step {
+                Step::Memory { mode, .. } => self.waiting = Some(*mode),
+                Step::Reload => {
+                    let memory = self.waiting.take();
+                    for modes in &mut self.now {
+                        modes.memory = memory.unwrap_or(modes.memory);
+                        modes.compute = if modes.memory == Nps1 { Spx } else { Cpx };
+                    }
+                }
+                Step::Compute { mode, gpu } => self.now[usize::from(gpu.bus)].compute = *mode,
+            }
+        }
+    }
+
+    /// All of one hive.
+    fn walk(driver: &mut Driver, target: &[Modes], begun: &mut Begun, at_most: usize) -> (Vec<String>, Next) {
+        let target: ModesByGpu = (0..).map(gpu).zip(target.iter().copied()).collect();
+        let hives = target.keys().map(|each| (*each, gpu(0))).collect();
+        let mut done = Vec::new();
+        loop {
+            match next(&target, &driver.shown(), &hives, begun) {
+                Next::Do(step) if done.len() < at_most => {
+                    begun.note(&step);
+                    driver.take(&step);
+                    done.push(step.to_string());
+                }
+                other => return (done, other),
+            }
+        }
+    }
+
+    #[test]
+    fn memory_comes_first_and_compute_only_where_the_driver_chose_another() {
+        for (now, target, expected) in [
+            (modes(Spx, Nps1), modes(Spx, Nps1), &[][..]),
+            (modes(Spx, Nps1), modes(Cpx, Nps1), &["set CPX on 0000:00:00.0", "set CPX on 0000:01:00.0"]),
+            (modes(Spx, Nps1), modes(Cpx, Nps4), &["ask for NPS4 (through 0000:00:00.0)", "reload the driver"]),
+            (modes(Cpx, Nps4), modes(Spx, Nps1), &["ask for NPS1 (through 0000:00:00.0)", "reload the driver"]),
+            (
+                modes(Spx, Nps1),
+                modes(Qpx, Nps4),
+                &[
+                    "ask for NPS4 (through 0000:00:00.0)",
+                    "reload the driver",
+                    "set QPX on 0000:00:00.0",
+                    "set QPX on 0000:01:00.0",
+                ],
+            ),
+        ] {
+            let (done, end) = walk(&mut Driver::of(&[now; 2]), &[target; 2], &mut Begun::default(), 9);
+            assert_eq!(
+                (done.as_slice(), end),
+                (expected.iter().map(|&step| step.to_owned()).collect::<Vec<_>>().as_slice(), Next::Reached),
+                "{now} {target}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_way_back_from_any_point_ends_where_it_began() {
+        let all = [modes(Spx, Nps1), modes(Cpx, Nps1), modes(Cpx, Nps4), modes(Qpx, Nps4)];
+        for found in all {
+            for target in all {
+                for stop in 0..5 {
+                    let mut driver = Driver::of(&[found; 3]);
+                    let mut begun = Begun::default();
+                    walk(&mut driver, &[target; 3], &mut begun, stop);
+                    let mut back = Begun { waiting: begun.waiting, ..Begun::default() };
+                    let (_, end) = walk(&mut driver, &[found; 3], &mut back, 9);
+                    assert_eq!((end, &driver.now), (Next::Reached, &vec![found; 3]), "{found} to {target} at {stop}");
+                    assert!(driver.waiting.is_none_or(|mode| mode == found.memory), "{found} to {target} at {stop}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_machine_that_does_not_obey_is_asked_once() {
+        let mut deaf = Begun::default();
+        let target: ModesByGpu = [(gpu(0), modes(Cpx, Nps4))].into();
+        let now = Driver::of(&[modes(Spx, Nps1)]).shown();
+        let mut asked = 0;
+        while let Next::Do(step) = next(&target, &now, &BTreeMap::new(), &deaf) {
+            deaf.note(&step);
+            asked += 1;
+        }
+        assert_eq!(asked, 2);
+        let Next::Stuck { why } = next(&target, &now, &BTreeMap::new(), &deaf) else { panic!("reached") };
+        assert!(why.contains("SPX/NPS1 after NPS4 was asked for"), "{why}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_changed() {
+        let target: ModesByGpu = [(gpu(0), modes(Cpx, Nps4))].into();
+        for (now, part) in [(BTreeMap::new(), "is gone"), ([(gpu(0), Reading::NotReported)].into(), "not reported")] {
+            let Next::Stuck { why } = next(&target, &now, &BTreeMap::new(), &Begun::default()) else {
+                panic!("a step on {now:?}")
+            };
+            assert!(why.contains(part), "{why}");
+        }
+    }
+}
