@@ -1,5 +1,10 @@
-//! What the witnesses' readings make together: physical GPUs with their logical devices. Pure.
+//! What the witnesses' readings make together: physical GPUs with their logical devices, and the order in which
+//! runtimes count them. Pure.
 
+mod logical;
 mod socket;
+mod visible;
 
+pub use logical::{LogicalDevice, logical_devices};
 pub use socket::{Socket, sockets};
+pub use visible::{Ending, Filters, Visible, Why, visible};
