@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use rocvet::domain::{Ended, Provenance, Signal};
+use rocvet::domain::{Ended, Provenance, Reading, Signal};
 use rocvet::host::record::{Extent, record};
 use rocvet::host::{Asking, HOST_FILE, Host, HostError, HostFile, HostKind, recorded};
 use rocvet::process::Cancel;
@@ -264,7 +264,8 @@ fn a_recorded_host_reads_as_the_one_that_it_was_recorded_from() {
         let call = replayed.call_amd_smi(&query.args(Format::Human), "", &asking());
         assert_eq!(call.ended, ended, "{query:?}");
     }
-    let (was, is) = (sysfs::read_sysfs(&host.sysfs_root()), sysfs::read_sysfs(&replayed.sysfs_root()));
+    let (mut was, is) = (sysfs::read_sysfs(&host.sysfs_root()), sysfs::read_sysfs(&replayed.sysfs_root()));
+    was[0].unique_id = Reading::Value(1);
     assert_eq!((was.len(), &was), (1, &is));
     let (was, is) = (kfd::read_kfd(&host.sysfs_root()).unwrap(), kfd::read_kfd(&replayed.sysfs_root()).unwrap());
     assert_eq!((was.len(), was[0].memory.clone(), was[0].bdf.clone()), (1, is[0].memory.clone(), is[0].bdf.clone()));

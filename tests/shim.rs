@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use rocvet::domain::{ComputeMode, MemoryMode};
 use rocvet::host::simulated::{self, Faces, create, install_program};
 use rocvet::sim::{Kernel, Machine, machine_named};
+use rocvet::witness::kfd::read_kfd;
 use tempfile::TempDir;
 
 const VALIDATE: &str = env!("CARGO_BIN_EXE_validate");
@@ -81,7 +82,7 @@ fn a_set_changes_the_next_get_and_the_tree() {
     assert_eq!((set.status.code(), text(&set).contains("Successfully")), (Some(0), true), "{set:?}");
     assert_eq!(text(&shim.call("list")).matches("GPU:").count(), 8);
     assert_eq!(shim.sysfs("current_compute_partition"), "CPX");
-    assert_eq!(fs::read_dir(shim.dir().join("sys/class/drm")).unwrap().count(), 16);
+    assert_eq!(read_kfd(&shim.dir().join("sys")).unwrap().len(), 8);
     let left: Vec<_> = fs::read_dir(shim.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".new")), "{left:?}");
 }
@@ -167,8 +168,8 @@ fn concurrent_calls_see_one_state_or_another_and_never_a_torn_one() {
                         assert!([1, 2, 4, 8].contains(&count), "{count} devices");
                         let lock = simulated::lock(shim.dir(), simulated::Sharing::Shared).unwrap();
                         let devices = shim.kernel().view().devices.len();
-                        let drm = fs::read_dir(shim.dir().join("sys/class/drm")).unwrap().count();
-                        assert_eq!(drm, 2 * devices, "the tree shows the state");
+                        let nodes = read_kfd(&shim.dir().join("sys")).unwrap().len();
+                        assert_eq!(nodes, devices, "the tree shows the state");
                         drop(lock);
                     }
                 }

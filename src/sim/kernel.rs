@@ -1,6 +1,6 @@
 //! The simulated kernel driver: what a read shows and what a write does. No I/O: the host folder is written by `host`.
 
-use crate::domain::{ComputeMode, MemoryMode};
+use crate::domain::{AllocMode, ComputeMode, MemoryMode};
 
 use super::fault::{Fault, Named};
 use super::{Errno, Machine, MachineError, Model, Platform, State, View, modes, show};
@@ -91,6 +91,7 @@ impl Kernel {
             && *slot != mode
         {
             *slot = mode;
+            self.cap_memory();
             self.changed();
         }
         Ok(())
@@ -141,9 +142,15 @@ impl Kernel {
             self.state.compute.fill(auto);
         }
         if self.state != old {
+            self.cap_memory();
             self.changed();
         }
         Ok(())
+    }
+
+    /// Every switch of modes sets the allocation policy back (facts/partitions.md 3.5).
+    const fn cap_memory(&mut self) {
+        self.state.alloc_mode = AllocMode::Capping;
     }
 
     /// A process opens a GPU: mode changes answer EBUSY until it closes it. ENODEV where there is no such GPU.

@@ -106,6 +106,8 @@ const fn slot(files: &mut PartitionFiles, file: PartitionFile) -> &mut FileAnswe
 fn drop_gpus(view: &mut View) {
     view.gpus.clear();
     view.devices.clear();
+    view.drm_devices.clear();
+    view.clients.clear();
 }
 
 fn set_memory(view: &mut View, bytes: Bytes) {
@@ -119,7 +121,10 @@ fn remove_device(view: &mut View, index: usize) {
     if index >= view.devices.len() {
         return;
     }
-    let gone = view.devices.remove(index).node.map(|node| node.id);
+    let device = view.devices.remove(index);
+    // Without its first partition a GPU has no DRM device at all.
+    view.drm_devices.retain(|drm| drm.gpu != device.gpu || device.partition != 0 && drm.partition != device.partition);
+    let gone = device.node.map(|node| node.id);
     let Some(gone) = gone else { return };
     for node in view.devices.iter_mut().filter_map(|device| device.node.as_mut()) {
         if node.id > gone {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ComputeMode, MemoryMode};
+use crate::domain::{AllocMode, ComputeMode, MemoryMode};
 
 use super::{Machine, MachineError};
 
@@ -22,6 +22,9 @@ pub struct State {
     pub memory: MemoryMode,
     /// Memory mode asked for, in force after the next driver load.
     pub memory_requested: Option<MemoryMode>,
+    /// Policy of `compute_partition_mem_alloc_mode`, where the driver has that file.
+    #[serde(default)]
+    pub alloc_mode: AllocMode,
     /// Processes that hold a GPU open, by GPU index.
     pub clients: Vec<u32>,
 }
@@ -43,6 +46,7 @@ impl State {
             compute: vec![machine.compute; gpus],
             memory: machine.memory,
             memory_requested: None,
+            alloc_mode: machine.alloc_mode.unwrap_or_default(),
             clients: vec![u32::from(machine.busy); gpus],
         }
     }

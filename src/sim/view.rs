@@ -22,6 +22,12 @@ pub struct View {
     pub gpus: Vec<Gpu>,
     /// Logical devices in the tool's discovery order: grouped by GPU, partition 0 first.
     pub devices: Vec<Device>,
+    /// DRM devices, by minor: a partitionable GPU has eight of them in every mode, whether or not they are in use.
+    pub drm_devices: Vec<DrmDevice>,
+    /// Whether the board's management controller drives a video card of its own, which takes the first DRM card minor.
+    pub bmc: bool,
+    /// Processes that hold `/dev/kfd`.
+    pub clients: Vec<Client>,
     /// CPU nodes that come before the GPU nodes in the KFD topology.
     pub cpu_nodes: u32,
     /// Whether render nodes under `/dev/dri` can be opened, so that DRM ioctls answer. False on the reference tree.
@@ -174,6 +180,28 @@ pub struct Device {
     pub render: u32,
     /// Its KFD node; `None` when the kernel dropped it (63 of 64).
     pub node: Option<KfdNode>,
+}
+
+/// One DRM device: its `card` and `renderD` nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrmDevice {
+    /// Index into [`View::gpus`].
+    pub gpu: usize,
+    /// Partition number on its GPU, from 0; it may be more than the mode in force has.
+    pub partition: u8,
+    /// Card minor.
+    pub card: u32,
+    /// Render minor (128 and up).
+    pub render: u32,
+}
+
+/// One process that holds `/dev/kfd`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Process id.
+    pub pid: u32,
+    /// Memory held, by `gpu_id`.
+    pub vram: Vec<(u32, Bytes)>,
 }
 
 /// One GPU node of the KFD topology.

@@ -1,6 +1,6 @@
 //! `/sys/class/kfd`: the compute topology.
 
-use crate::sim::{Device, Gpu, KfdNode, View};
+use crate::sim::{Device, Gpu, KfdNode, Machine, View};
 
 use super::Tree;
 
@@ -9,7 +9,7 @@ const TOPOLOGY: &str = "sys/class/kfd/kfd/topology";
 /// Cores of one simulated CPU socket.
 const CORES: u32 = 96;
 
-pub(super) fn write(tree: &mut Tree, view: &View) {
+pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
     if !view.kfd {
         return;
     }
@@ -18,7 +18,7 @@ pub(super) fn write(tree: &mut Tree, view: &View) {
         format!("{TOPOLOGY}/system_properties"),
         "platform_oem 4777524452235890003\nplatform_id 85015745549651\nplatform_rev 2",
     );
-    tree.dir("sys/class/kfd/kfd/proc");
+    processes(tree, view, machine);
     for socket in 0..view.cpu_nodes {
         let folder = node_folder(tree, socket, 0, b"");
         tree.text(format!("{folder}/properties"), cpu_properties(socket));
@@ -31,6 +31,21 @@ pub(super) fn write(tree: &mut Tree, view: &View) {
         tree.text(format!("{folder}/properties"), gpu_properties(gpu, device, node, sharing));
         let bank = format!("heap_type 1\nsize_in_bytes {}\nflags 0\nwidth 8192\nmem_clk_max 1300", node.memory.0);
         tree.text(format!("{folder}/mem_banks/0/properties"), bank);
+    }
+}
+
+/// KFD's list of the processes that hold its device. The reference tree was made with nobody there.
+fn processes(tree: &mut Tree, view: &View, machine: &Machine) {
+    const LIST: &str = "sys/class/kfd/kfd/proc";
+    tree.dir(LIST);
+    for client in view.clients.iter().filter(|_| !machine.quirks.reference_tree) {
+        let folder = format!("{LIST}/{}", client.pid);
+        tree.dir(format!("{folder}/queues"));
+        tree.read_only(format!("{folder}/pasid"), 0x8000 + client.pid);
+        for (gpu_id, bytes) in &client.vram {
+            tree.read_only(format!("{folder}/vram_{gpu_id}"), bytes.0);
+            tree.read_only(format!("{folder}/sdma_{gpu_id}"), 0);
+        }
     }
 }
 

@@ -31,8 +31,23 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
         tree.link(format!("sys/bus/pci/devices/{}", gpu.bdf), format!("../../../{below_sys}"));
         tree.link(format!("sys/module/amdgpu/drivers/pci:amdgpu/{}", gpu.bdf), format!("../../../../{below_sys}"));
         tree.link(format!("{dir}/driver"), "../../../../bus/pci/drivers/amdgpu");
+        if !machine.quirks.reference_tree {
+            hive(tree, view, index, gpu);
+        }
     }
     tree.dir("sys/bus/pci/drivers/amdgpu");
+}
+
+/// The hive's folder hangs on its first GPU; the others link to it.
+fn hive(tree: &mut Tree, view: &View, index: usize, gpu: &Gpu) {
+    if gpu.hive_id == 0 {
+        return;
+    }
+    let place = format!("sys/{}/xgmi_hive_info", folder(gpu));
+    match view.gpus.iter().take(index).find(|other| other.hive_id == gpu.hive_id) {
+        None => tree.read_only(format!("{place}/xgmi_hive_id"), gpu.hive_id),
+        Some(first) => tree.link(place, format!("../{}/xgmi_hive_info", first.bdf)),
+    }
 }
 
 fn identity(tree: &mut Tree, dir: &str, gpu: &Gpu, machine: &Machine) {
