@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{AllocMode, Bdf, Bytes, ComputeMode, MemoryMode, Reading};
-use crate::topology::{Socket, sockets};
+use crate::topology::{Socket, logical_devices, sockets};
 use crate::witness::{HipDevice, KfdNode, KfdProcess, Snapshot};
 
 /// One logical device.
@@ -82,18 +82,20 @@ impl Used {
 
 /// The logical devices in a look, by KFD node.
 pub fn devices(look: &Snapshot) -> Devices {
-    let lowest = look.kfd.iter().flatten().map(|node| node.node).min().unwrap_or(0);
+    let order = logical_devices(look);
+    let index_of = |node: u32| order.iter().find(|device| device.node.node == node).map(|device| device.hip_index);
     let ids: Vec<Option<u64>> = look.kfd.iter().flatten().map(|node| node.unique_id.value().copied()).collect();
     let own = |id: u64| (id != 0 && ids.iter().filter(|other| **other == Some(id)).count() == 1).then_some(id);
     let mut found = Devices::default();
     for socket in &sockets(look) {
         let used = used(socket, look);
         for node in &socket.nodes {
-            let (Some(bdf), Some(total)) = (node.bdf.value(), node.memory.value()) else {
+            let (Some(bdf), Some(total), Some(hip_index)) =
+                (node.bdf.value(), node.memory.value(), index_of(node.node))
+            else {
                 found.unusable.push(unusable(node));
                 continue;
             };
-            let hip_index = node.node - lowest;
             found.usable.push(Device {
                 bdf: *bdf,
                 node: node.node,

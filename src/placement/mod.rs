@@ -7,6 +7,7 @@ mod device;
 mod dtype;
 mod modes;
 mod need;
+mod plan;
 mod recipe;
 mod shape;
 mod share;
@@ -18,10 +19,32 @@ pub use device::{Device, Devices, Used, alloc_mode, devices, modes};
 pub use dtype::{Dtype, KvDtype, UnknownDtype};
 pub use modes::{ModeFit, Room, Sizes, measured_slots, mode_fits};
 pub use need::{BLOCK_TOKENS, Need, RESERVE};
+pub use plan::{Closest, FIRST_PORT, Instance, Lacking, Mode, ModelPlan, Outcome, Wanted, devices_of, plan_models};
 pub use recipe::{EnvPrefix, NoUuid, Recipe, Selector, Style};
 pub use shape::{Known, Numbers, Shape, ShapeError};
 pub use share::{Share, ShareError};
 pub use wish::{ModelSpec, ModelSpecError, Wish, instances, tokens};
 
 #[cfg(test)]
-mod samples;
+mod samples {
+    //! Looks at simulated machines, for the tests of this module.
+
+    use crate::domain::{ComputeMode, MemoryMode};
+    use crate::host::simulated::{Faces, create};
+    use crate::sim::{Machine, machine_named};
+    use crate::witness::{Snapshot, kfd, sysfs};
+
+    /// What sysfs and KFD show of a simulated machine, and nothing else.
+    pub fn look(machine: &str, gpus: u32, compute: ComputeMode, memory: MemoryMode) -> Snapshot {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = Machine { gpus, compute, memory, ..machine_named(machine).unwrap() };
+        create(folder.path(), &machine, Faces::Both).unwrap();
+        let root = folder.path().join("sys");
+        Snapshot { sysfs: Some(sysfs::read_sysfs(&root)), kfd: kfd::read_kfd(&root), ..Snapshot::default() }
+    }
+
+    /// MI300X in CPX/NPS4.
+    pub fn cpx_nps4(gpus: u32) -> Snapshot {
+        look("mi300x", gpus, ComputeMode::Cpx, MemoryMode::Nps4)
+    }
+}

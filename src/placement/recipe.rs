@@ -8,7 +8,13 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::domain::ComputeMode;
+
 use super::{Device, Dtype, KvDtype, Share, Wish};
+
+/// Source: facts/partitions.md section 8 (vLLM's `get_device_total_memory`, ROCm/rocm-systems PR8475) [L].
+const WHOLE_GPU: &str = "amd-smi of ROCm 6.4.1 to 7.x shows the whole GPU's memory on partition 0, and vLLM may go by it: look \
+                         that it stays within its share";
 
 /// How a device is named in `ROCR_VISIBLE_DEVICES`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +105,9 @@ impl Recipe {
             }
         };
         notes.extend(format_note(wish.dtype).map(str::to_owned));
+        if device.partition() == 0 && device.compute.is_some_and(|mode| mode != ComputeMode::Spx) {
+            notes.push(WHOLE_GPU.to_owned());
+        }
         Ok(Self {
             env,
             serve: serve(wish, share, port),
@@ -198,7 +207,9 @@ mod tests {
     use super::super::samples::cpx_nps4;
     use super::super::{Shape, devices};
     use super::*;
+    use crate::domain::Reading;
     use crate::facts::model;
+    use crate::topology::{Filters, logical_devices, visible};
 
     fn wish(name: &str, dtype: Dtype, kv: KvDtype) -> Wish {
         let shape = Shape::of(name, model("meta-llama/Llama-3.1-8B").unwrap()).unwrap();
@@ -253,6 +264,26 @@ mod tests {
     }
 
     #[test]
+    fn what_selects_a_device_selects_it_and_no_other() {
+        let mut look = cpx_nps4(2);
+        let wish = wish("m", Dtype::Bf16, KvDtype::Auto);
+        for shared in [true, false] {
+            for (at, node) in look.kfd.as_mut().unwrap().iter_mut().enumerate() {
+                let id = 100 + if shared { at / 8 } else { at };
+                node.unique_id = Reading::Value(u64::try_from(id).unwrap());
+            }
+            let order = logical_devices(&look);
+            for device in devices(&look).usable {
+                let by = recipe(&wish, &device, &PLAIN).env[0].1.clone();
+                assert_eq!(by.starts_with("GPU-"), !shared, "{by}");
+                let left = visible(&order, Filters { rocr: Some(&by), hip: None, cuda: None });
+                let nodes: Vec<u32> = left.devices.iter().map(|left| left.node.node).collect();
+                assert_eq!((nodes, left.ended.len()), (vec![device.node], 0), "{by}");
+            }
+        }
+    }
+
+    #[test]
     fn variables_of_the_callers_own_name_the_partition_its_modes_and_its_xcds() {
         let wish = wish("m", Dtype::Bf16, KvDtype::Auto);
         let style = Style { by: Selector::Best, prefix: Some("AIM".parse().unwrap()) };
@@ -297,6 +328,15 @@ mod tests {
             let recipe = recipe(&wish(name, Dtype::Bf16, KvDtype::Auto), &device(0), &PLAIN);
             let words = shlex::split(&recipe.shell()).unwrap();
             assert_eq!(words[3], name, "{}", recipe.shell());
+        }
+    }
+
+    #[test]
+    fn partition_0_of_several_is_told_of_as_the_one_that_tools_get_wrong() {
+        let wish = wish("m", Dtype::Bf16, KvDtype::Auto);
+        let whole = Device { compute: Some(ComputeMode::Spx), ..device(0) };
+        for (device, told) in [(device(0), true), (device(1), false), (whole, false)] {
+            assert_eq!(recipe(&wish, &device, &PLAIN).notes.contains(&WHOLE_GPU.to_owned()), told, "{}", device.bdf);
         }
     }
 
