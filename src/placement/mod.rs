@@ -19,8 +19,10 @@ pub use device::{Device, Devices, Used, alloc_mode, devices, modes};
 pub use dtype::{Dtype, KvDtype, UnknownDtype};
 pub use modes::{ModeFit, Room, Sizes, measured_slots, mode_fits};
 pub use need::{BLOCK_TOKENS, Need, RESERVE};
-pub use plan::{Closest, FIRST_PORT, Instance, Lacking, Mode, ModelPlan, Outcome, Wanted, devices_of, plan_models};
-pub use recipe::{EnvPrefix, NoUuid, Recipe, Selector, Style};
+pub use plan::{
+    Alike, Closest, FIRST_PORT, Instance, Lacking, Mode, ModelPlan, Outcome, Wanted, devices_of, plan_models,
+};
+pub use recipe::{EnvPrefix, NoUuid, Recipe, Selector, Style, Variable};
 pub use shape::{Known, Numbers, Shape, ShapeError};
 pub use share::{Share, ShareError};
 pub use wish::{ModelSpec, ModelSpecError, Wish, instances, tokens};

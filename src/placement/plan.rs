@@ -71,8 +71,8 @@ pub struct Mode {
     pub sizes: Sizes,
     /// Number of devices of all the GPUs.
     pub devices: usize,
-    /// Their total memory: how many of which size.
-    pub each: Vec<(usize, Bytes)>,
+    /// Their total memory.
+    pub each: Vec<Alike>,
     /// Whether every instance has a device in it.
     pub fits: bool,
     /// Instances that have one.
@@ -85,6 +85,15 @@ pub struct Mode {
     pub under_all: Option<Bytes>,
     /// Instances without a device.
     pub refused: Vec<Lacking>,
+}
+
+/// Devices of one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Alike {
+    /// How many.
+    pub count: usize,
+    /// Total memory of each.
+    pub size: Bytes,
 }
 
 /// Whether all of it can run.
@@ -228,7 +237,10 @@ fn row(in_force: bool, fit: &ModeFit, refused: Vec<Lacking>) -> Mode {
         in_force,
         sizes: fit.sizes,
         devices: sizes.len(),
-        each: sizes.chunk_by(|left, right| left == right).map(|same| (same.len(), same[0])).collect(),
+        each: sizes
+            .chunk_by(|left, right| left == right)
+            .map(|same| Alike { count: same.len(), size: same[0] })
+            .collect(),
         fits: fit.fits(),
         placed: fit.allocation.placed.len(),
         room: fit.room,
@@ -287,6 +299,12 @@ fn notes(look: &Snapshot, found: &Devices, wishes: &[Wish], ceiling: Share) -> V
     }
     if ceiling.at_least_98_percent() {
         notes.push(format!("a share of {ceiling} fails at the start: an idle device has about 98 % free"));
+    }
+    if found.usable.iter().any(|device| device.render_minor.is_some()) {
+        notes.push(
+            "a container with one render node sees that device only, as number 0: set no ROCR_VISIBLE_DEVICES in it"
+                .into(),
+        );
     }
     for wish in wishes {
         if wish.shape.known() == (&Known::Config { computed: true }) {
@@ -374,7 +392,7 @@ mod tests {
         let mut seen = look("mi300x", 1, ComputeMode::Cpx, MemoryMode::Nps4);
         let all = |look: &Snapshot| planned(look, &small).notes.join("\n");
         seen.processes = Some(Reading::Value(Vec::new()));
-        assert_eq!(all(&seen), "");
+        assert!(all(&seen).starts_with("a container with one render node") && all(&seen).lines().count() == 1);
         seen.sysfs.as_mut().unwrap()[0].alloc_mode = Reading::Value(AllocMode::All);
         assert!(all(&seen).contains("policy is ALL"));
         seen.processes = Some(Reading::NotReported);

@@ -69,11 +69,20 @@ pub struct Style {
     pub prefix: Option<EnvPrefix>,
 }
 
+/// A variable of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value, as it is: not quoted.
+    pub value: String,
+}
+
 /// What to use for one model on one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Recipe {
-    /// Variables for a process of the host; names and values.
-    pub env: Vec<(String, String)>,
+    /// Variables for a process of the host.
+    pub env: Vec<Variable>,
     /// The command, word by word.
     pub serve: Vec<String>,
     /// Arguments of `docker run`; in the container the device is the only one, so nothing filters there.
@@ -93,7 +102,7 @@ impl Recipe {
     /// The device is to be named by a UUID and has none of its own.
     pub fn new(wish: &Wish, device: &Device, share: Share, port: u16, style: &Style) -> Result<Self, NoUuid> {
         let mut notes = Vec::new();
-        let mut env = vec![("ROCR_VISIBLE_DEVICES".to_owned(), selector(device, style.by)?)];
+        let mut env = vec![Variable { name: "ROCR_VISIBLE_DEVICES".to_owned(), value: selector(device, style.by)? }];
         if let Some(prefix) = &style.prefix {
             env.extend(own_variables(device, prefix, &mut notes));
         }
@@ -122,7 +131,7 @@ impl Recipe {
 
     /// The command with its environment, as a shell reads it.
     pub fn shell(&self) -> String {
-        let env = self.env.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+        let env = self.env.iter().map(|Variable { name, value }| format!("{name}={}", quoted(value)));
         env.chain(self.serve.iter().map(|word| quoted(word))).collect::<Vec<_>>().join(" ")
     }
 }
@@ -142,7 +151,7 @@ fn selector(device: &Device, by: Selector) -> Result<String, NoUuid> {
     }
 }
 
-fn own_variables(device: &Device, prefix: &EnvPrefix, notes: &mut Vec<String>) -> Vec<(String, String)> {
+fn own_variables(device: &Device, prefix: &EnvPrefix, notes: &mut Vec<String>) -> Vec<Variable> {
     let mut variables = vec![("PARTITION_ID", device.partition().to_string())];
     variables.extend(device.compute.map(|mode| ("COMPUTE_MODE", mode.name().to_owned())));
     variables.extend(device.memory.map(|mode| ("MEMORY_MODE", mode.name().to_owned())));
@@ -155,7 +164,7 @@ fn own_variables(device: &Device, prefix: &EnvPrefix, notes: &mut Vec<String>) -
         None => notes.push(format!("KFD does not report its XCCs, so there is no {prefix}_XCD_ID")),
     }
     notes.push(format!("AMD defines no {prefix}_* variables: they are the caller's own, and select nothing"));
-    variables.into_iter().map(|(name, value)| (format!("{prefix}_{name}"), value)).collect()
+    variables.into_iter().map(|(name, value)| Variable { name: format!("{prefix}_{name}"), value }).collect()
 }
 
 fn serve(wish: &Wish, share: Share, port: u16) -> Vec<String> {
@@ -250,7 +259,7 @@ mod tests {
         let own = Device { own_id: Some(0xabc), ..device(3) };
         let by = |device: &Device, by| {
             let recipe = Recipe::new(&wish, device, Share::DEFAULT, 8000, &Style { by, prefix: None });
-            recipe.map(|recipe| recipe.env[0].1.clone()).map_err(|error| error.to_string())
+            recipe.map(|recipe| recipe.env[0].value.clone()).map_err(|error| error.to_string())
         };
         for (selector, device, expected) in [
             (Selector::Best, &shared, "3"),
@@ -274,7 +283,7 @@ mod tests {
             }
             let order = logical_devices(&look);
             for device in devices(&look).usable {
-                let by = recipe(&wish, &device, &PLAIN).env[0].1.clone();
+                let by = recipe(&wish, &device, &PLAIN).env[0].value.clone();
                 assert_eq!(by.starts_with("GPU-"), !shared, "{by}");
                 let left = visible(&order, Filters { rocr: Some(&by), hip: None, cuda: None });
                 let nodes: Vec<u32> = left.devices.iter().map(|left| left.node.node).collect();
@@ -289,7 +298,7 @@ mod tests {
         let style = Style { by: Selector::Best, prefix: Some("AIM".parse().unwrap()) };
         let pairs = |device: &Device| {
             let env = recipe(&wish, device, &style).env;
-            env[1..].iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+            env[1..].iter().map(|Variable { name, value }| format!("{name}={value}")).collect::<Vec<_>>()
         };
         let expected = ["AIM_PARTITION_ID=3", "AIM_COMPUTE_MODE=CPX", "AIM_MEMORY_MODE=NPS4", "AIM_XCD_ID=3"];
         assert_eq!(pairs(&device(11)), expected);

@@ -2,8 +2,10 @@
 
 mod assert;
 mod choose;
+mod models;
 mod page;
 mod plan;
+mod plan_models;
 
 use clap::{Args, Subcommand};
 
