@@ -16,6 +16,8 @@ pub mod witness;
 
 pub mod topology;
 
+pub mod doctor;
+
 pub mod partition;
 
 pub mod placement;

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("process", &["domain"]),
     ("host", &["domain", "process", "sim", "witness"]),
     ("topology", &["domain", "facts", "witness"]),
+    ("doctor", &["domain", "facts", "topology", "witness"]),
     ("partition", &["domain", "facts", "topology", "witness"]),
     ("placement", &["domain", "facts", "topology", "witness"]),
     ("check", &["domain", "facts", "topology", "witness"]),
@@ -27,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "check",
+            "doctor",
             "domain",
             "facts",
             "host",
@@ -45,7 +47,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that touch no files, clocks, environment or processes.
-const PURE: &[&str] = &["domain", "facts", "sim", "plan", "topology", "partition", "placement", "check", "report"];
+const PURE: &[&str] =
+    &["doctor", "domain", "facts", "sim", "plan", "topology", "partition", "placement", "check", "report"];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &["std::fs", "std::process", "std::env::", "Instant::now", "SystemTime", "std::net"];

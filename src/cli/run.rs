@@ -22,7 +22,7 @@ use super::exit::{Exit, Failure, Outcome};
 use super::interrupt::Interrupt;
 use super::results;
 use super::selection::SelectionArgs;
-use super::target;
+use super::target::{self, Chosen};
 
 /// Run scenarios and give a verdict.
 #[derive(Debug, Args)]
@@ -37,8 +37,9 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Execution")]
 struct ExecutionArgs {
-    /// Run on this host folder, simulated or recorded, instead of on each scenario's own machine
-    #[arg(long, value_name = "DIR", conflicts_with = "hardware")]
+    /// Run on this host folder, simulated or recorded, instead of on each scenario's own machine; `auto`: on this machine
+    /// where it can be queried, else simulated
+    #[arg(long, value_name = "DIR|auto", conflicts_with = "hardware")]
     host: Option<PathBuf>,
     /// Run on this machine
     #[arg(long)]
@@ -69,7 +70,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let cancel = Cancel::new();
     let interrupt = Interrupt::listen(cancel.clone())?;
     let asking = Asking { deadline: Duration::from_secs(*deadline), cancel };
-    let host = target::open(host.as_deref(), *hardware)?;
+    let Chosen { host, why: chosen } = target::choose(host.as_deref(), *hardware)?;
     let plan = plan(&args.selection, host.as_ref(), &asking)?;
     let not_selected = NotSelected::of(&plan.not_selected);
     if plan.cases.is_empty() && plan.undecided.is_empty() {
@@ -110,11 +111,11 @@ pub fn run(args: &RunArgs) -> Outcome {
             finished: Clock::now(),
             rocvet: env!("CARGO_PKG_VERSION").to_owned(),
             command: command(),
-            again: again(args),
+            again: again(args, host.as_ref()),
             jobs,
             shuffle: args.selection.shuffle,
         },
-        host: HostRecord { description: target::description(host.as_ref()) },
+        host: HostRecord { description: target::description(host.as_ref()), chosen },
         provenance: host.as_ref().map_or(Provenance::Simulated, Host::provenance),
         cases,
         not_selected,
@@ -153,13 +154,15 @@ fn command() -> Vec<String> {
 }
 
 /// See [`RunInfo::again`].
-fn again(args: &RunArgs) -> String {
+fn again(args: &RunArgs, host: Option<&Host>) -> String {
     let mut words = vec!["validate run".to_owned()];
-    if args.execution.hardware {
-        words.push("--hardware".to_owned());
-    }
-    if let Some(host) = &args.execution.host {
-        words.push(format!("--host {}", quoted(&host.to_string_lossy())));
+    match (host, &args.execution.host) {
+        // What `--host auto` chose is named outright: it might choose otherwise the next time.
+        (Some(Host::Real), _) => words.push("--hardware".to_owned()),
+        (Some(Host::Simulated { .. } | Host::Recorded { .. }), Some(dir)) => {
+            words.push(format!("--host {}", quoted(&dir.to_string_lossy())));
+        }
+        (Some(Host::Simulated { .. } | Host::Recorded { .. }), None) | (None, _) => {}
     }
     if let Some(level) = args.selection.interaction {
         words.push(format!("--interaction {level}"));

@@ -91,7 +91,7 @@ impl Host {
         let outcome = crate::process::run(&Spec {
             args: args.iter().map(Into::into).collect(),
             stdin: (!stdin.is_empty()).then(|| stdin.as_bytes().to_vec()),
-            limits: Limits { deadline: asking.deadline, ..Limits::default() },
+            limits: Limits::within(asking.deadline),
             cancel: asking.cancel.clone(),
             ..spec
         });
@@ -133,6 +133,11 @@ impl Host {
     /// The folder of device files: `/dev`, or what stands for it.
     pub fn dev_root(&self) -> PathBuf {
         self.root().join("dev")
+    }
+
+    /// The folder of optional software, where ROCm lies: `/opt`, or what stands for it.
+    pub fn opt_root(&self) -> PathBuf {
+        self.root().join("opt")
     }
 
     /// Who would use the device files.

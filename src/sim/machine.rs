@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AllocMode, Bytes, ComputeMode, MemoryMode, ToolVersion};
+use crate::domain::{AllocMode, Bytes, ComputeMode, MemoryMode, Platform, ToolVersion};
 use crate::facts::{Part, part};
 
 use super::{Fault, modes};
@@ -57,19 +57,6 @@ pub struct Machine {
     /// A client holds every GPU open from the start (EBUSY on a mode change).
     #[serde(default)]
     pub busy: bool,
-}
-
-/// Where the operating system runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Platform {
-    /// On the metal.
-    #[default]
-    BareMetal,
-    /// In a virtual machine that owns the whole physical function.
-    Passthrough,
-    /// In a virtual machine with an SR-IOV virtual function.
-    VirtualFunction,
 }
 
 /// XGMI hives of a machine with several Instinct GPUs. A memory mode is still asked for by all of them at once.

@@ -2,9 +2,11 @@
 //! runtimes count them. Pure.
 
 mod logical;
+mod platform;
 mod socket;
 mod visible;
 
 pub use logical::{LogicalDevice, logical_devices};
+pub use platform::{Whereabouts, whereabouts};
 pub use socket::{Socket, sockets};
 pub use visible::{Ending, Filters, Visible, Why, visible};

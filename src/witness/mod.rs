@@ -9,6 +9,7 @@ pub mod hip;
 pub mod kernel;
 pub mod kfd;
 mod observations;
+pub mod pci;
 pub mod processes;
 pub mod sysfs;
 pub mod tree;

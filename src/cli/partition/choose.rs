@@ -10,10 +10,9 @@ use crate::cli::exit::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::target;
 use crate::domain::{Reading, ToolVersion};
-use crate::host::{Asking, Host, simulated};
+use crate::host::{Asking, Host};
 use crate::partition::{Choice, chosen};
 use crate::process::Cancel;
-use crate::sim::Caller;
 use crate::topology::Socket;
 use crate::witness::Snapshot;
 
@@ -85,19 +84,7 @@ impl Session {
     /// # Errors
     /// The simulated machine cannot be read.
     pub fn privileged(&self) -> Result<bool, Failure> {
-        let root = rustix::process::geteuid().is_root();
-        match &self.host {
-            Host::Real => Ok(root),
-            Host::Recorded { .. } => Ok(true),
-            Host::Simulated { dir, .. } => {
-                let kernel = simulated::load(dir).map_err(Failure::usage)?;
-                Ok(match kernel.machine().caller {
-                    Caller::Root => true,
-                    Caller::User => false,
-                    Caller::Actual => root,
-                })
-            }
-        }
+        target::privileged(&self.host)
     }
 
     /// Version of amd-smi, as a look found it.
