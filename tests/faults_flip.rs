@@ -101,7 +101,14 @@ fn without_claims(mut case: Case) -> Option<Case> {
             | CheckSpec::DevicesIds
             | CheckSpec::AmdSmiJson
             | CheckSpec::AmdSmiExitCode
-            | CheckSpec::SetApplied) => spec.clone(),
+            | CheckSpec::SetApplied
+            | CheckSpec::WitnessModes
+            | CheckSpec::WitnessCount
+            | CheckSpec::WitnessMemory
+            | CheckSpec::WitnessRenderNodes
+            | CheckSpec::WitnessOrder
+            | CheckSpec::WitnessHive
+            | CheckSpec::WitnessReadable) => spec.clone(),
         };
         claimed |= plain != check.spec && check.expect != Expect::Met;
         check.spec = plain;

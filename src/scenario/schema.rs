@@ -275,6 +275,20 @@ checks! {
         /// The status name that the refusal must give; any when left out.
         status: String,
     }
+    /// amd-smi, sysfs and KFD tell the same modes.
+    WitnessModes = "witness.modes" {}
+    /// Every witness counts as many devices.
+    WitnessCount = "witness.count" {}
+    /// Every witness shows the same memory of each device.
+    WitnessMemory = "witness.memory" {}
+    /// Each device's render node is there and hangs on that device.
+    WitnessRenderNodes = "witness.render-nodes" {}
+    /// amd-smi, HIP and PCI addresses name devices in one order.
+    WitnessOrder = "witness.order" {}
+    /// The GPUs of a hive belong together, by every witness and in their memory mode.
+    WitnessHive = "witness.hive" {}
+    /// Each witness can be asked, by this caller, now.
+    WitnessReadable = "witness.readable" {}
 }
 
 /// What a scenario expects of a check.
