@@ -1,7 +1,7 @@
 //! `witness.memory`: every witness shows the same memory of each device.
 
 use crate::domain::{Bdf, Bytes, CheckId, Confidence, Reading, ToolVersion};
-use crate::topology::{Socket, sockets};
+use crate::topology::{Socket, logical_devices, sockets};
 use crate::witness::amd_smi::{Query, VramRow};
 use crate::witness::{KfdNode, Observations, Snapshot};
 
@@ -209,12 +209,12 @@ fn truth(socket: &Socket<'_>, function: u8, own: Bytes) -> Truth {
     Truth { partition: usize::from(function), own, whole, devices: socket.nodes.len() }
 }
 
-/// HIP's total of a node: HIP counts KFD's GPU nodes from the lowest (facts/partitions.md section 4). `None`: not asked.
+/// HIP's total of a node. `None`: not asked.
 fn hip(look: &Snapshot, node: &KfdNode) -> Option<Reading<Bytes>> {
     let devices = look.hip.as_ref()?;
-    let lowest = look.kfd.iter().flatten().map(|node| node.node).min()?;
+    let index = logical_devices(look).iter().find(|device| device.node.node == node.node)?.hip_index;
     Some(devices.as_ref().and_then(|devices| {
-        let found = devices.iter().find(|device| device.index == node.node - lowest);
+        let found = devices.iter().find(|device| device.index == index);
         found.map_or(Reading::NotReported, |device| device.total.clone())
     }))
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{Bdf, CheckId, Confidence, Reading};
-use crate::topology::sockets;
+use crate::topology::{LogicalDevice, logical_devices, sockets};
 use crate::witness::amd_smi::Query;
-use crate::witness::{KfdNode, Observations, Snapshot};
+use crate::witness::{Observations, Snapshot};
 
 use super::about::{About, FindingAbout, Needs};
 use super::calls;
@@ -42,25 +42,24 @@ pub(super) const ABOUT: About = About {
 pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     let mut collector = Collector::new(&ABOUT);
     let look = &seen.after;
-    let mut nodes: Vec<&KfdNode> = look.kfd.iter().flatten().collect();
-    nodes.sort_by_key(|node| node.node);
-    let Some(order) = addresses(&mut collector, &nodes) else { return collector.finish() };
+    let devices = logical_devices(look);
+    let Some(order) = addresses(&mut collector, &devices) else { return collector.finish() };
     pci(&mut collector, &order);
     amd_smi(&mut collector, look, &order);
-    hip(&mut collector, look, &nodes);
+    hip(&mut collector, look, &devices);
     collector.finish()
 }
 
 /// Addresses in the order in which HIP counts.
-fn addresses(collector: &mut Collector, nodes: &[&KfdNode]) -> Option<Vec<Bdf>> {
-    if nodes.is_empty() {
+fn addresses(collector: &mut Collector, devices: &[LogicalDevice<'_>]) -> Option<Vec<Bdf>> {
+    if devices.is_empty() {
         collector.gap(GapKind::NotReported, "the machine", "KFD shows no device: there is no order to compare with");
         return None;
     }
-    nodes
-        .iter()
-        .map(|node| need(collector, &format!("node {}", node.node), "location_id", &node.bdf).copied())
-        .collect()
+    let each = |device: &LogicalDevice<'_>| {
+        need(collector, &format!("node {}", device.node.node), "location_id", &device.node.bdf).copied()
+    };
+    devices.iter().map(each).collect()
 }
 
 fn pci(collector: &mut Collector, order: &[Bdf]) {
@@ -106,18 +105,17 @@ fn amd_smi(collector: &mut Collector, look: &Snapshot, order: &[Bdf]) {
     }
 }
 
-fn hip(collector: &mut Collector, look: &Snapshot, nodes: &[&KfdNode]) {
+fn hip(collector: &mut Collector, look: &Snapshot, logical: &[LogicalDevice<'_>]) {
     // No HIP runtime: the order that KFD gives it was compared, and nobody contradicts it.
     let Some(Reading::Value(devices)) = &look.hip else { return };
-    let lowest = nodes.first().map_or(0, |node| node.node);
     for device in devices {
         let subject = format!("HIP device {}", device.index);
-        let Some(node) = nodes.iter().find(|node| node.node - lowest == device.index) else {
+        let Some(node) = logical.iter().find(|own| own.hip_index == device.index) else {
             collector.gap(GapKind::NotReported, subject, "KFD has no node for it");
             continue;
         };
         let Some(own) = need(collector, &subject, "its PCI address", &device.bdf) else { continue };
-        let Some(expected) = node.bdf.value().map(|bdf| bdf.socket()) else { continue };
+        let Some(expected) = node.node.bdf.value().map(|bdf| bdf.socket()) else { continue };
         // HIP drops the partition from the address.
         if own.socket() == expected {
             collector.met(subject, format!("{expected} (KFD)"), format!("{own} (HIP)"));

@@ -143,6 +143,21 @@ fn spoil(named: Named, call: Spoiled, response: &mut Response) {
         | Named::NumPartitionsZero
         | Named::EmptyMemoryCaps
         | Named::VramUsedStuck
+        | Named::HiveSplit
+        | Named::HiveOutside
+        | Named::HiveIdStale
+        | Named::MemoryModeMixed
+        | Named::ComputeFileStale
+        | Named::RenderMinorSwapped
+        | Named::RenderMinorShared
+        | Named::RenderMinorMissing
+        | Named::RenderMinorTaken
+        | Named::NodeOrder
+        | Named::KfdHidden
+        | Named::MemoryLeaked
+        | Named::AllocAll
+        | Named::StaleModes
+        | Named::ToolMissesLast
         | Named::LibraryMissing
         | Named::InitHang
         | Named::WholeGpuMemory

@@ -194,7 +194,9 @@ fn devices(kernel: &Kernel, gpus: &[Gpu], bmc: bool) -> Vec<Device> {
             } else {
                 let memory = sizes.get(partition as usize).copied().unwrap_or(Bytes(0));
                 let first = cpu_nodes(machine, gpu.model);
-                (minor(gpu.model, index, partition), node(gpu, first + count, number, sharing, memory))
+                let minor = minor(gpu.model, index, partition);
+                let node = KfdNode { render_minor: 128 + minor, ..node(gpu, first + count, number, sharing, memory) };
+                (minor, node)
             };
             let card = minor + u32::from(bmc);
             devices.push(Device { gpu: index, partition: number, card, render: 128 + minor, node: Some(node) });
@@ -256,5 +258,8 @@ fn node(gpu: &Gpu, id: u32, partition: u8, sharing: u32, memory: Bytes) -> KfdNo
         location_id: u32::from(gpu.bdf.bus) << 8 | u32::from(gpu.bdf.device) << 3 | u32::from(partition),
         unique_id: gpu.unique_id,
         memory,
+        hive_id: gpu.hive_id,
+        render_minor: 128 + u32::from(partition),
+        hidden: false,
     }
 }

@@ -3,7 +3,7 @@
 use crate::domain::Bytes;
 
 use super::fault::{Fault, Named, PartitionFile};
-use super::{DriverState, Errno, FileAnswer, PartitionFiles, View, reference};
+use super::{DriverState, Errno, FileAnswer, Kernel, KfdNode, PartitionFiles, View, reference};
 
 /// Applies one fault.
 pub fn apply(fault: &Fault, view: &mut View) {
@@ -63,11 +63,67 @@ fn apply_named(named: Named, view: &mut View) {
         }
         Named::EmptyMemoryCaps => each_files(view, |files| files.available_memory = Ok(String::new())),
         Named::VramUsedStuck => view.gpus.iter_mut().for_each(|gpu| gpu.vram_used = reference::VRAM_USED),
+        Named::HiveSplit => {
+            let half = view.gpus.len() / 2;
+            set_hives(view, half, |hive| hive + 1);
+        }
+        Named::HiveOutside => {
+            let last = view.gpus.len().saturating_sub(1);
+            set_hives(view, last, |_| 0);
+        }
+        Named::HiveIdStale => {
+            let last = view.gpus.len().saturating_sub(1);
+            nodes_from(view, last).for_each(|node| node.hive_id += 1);
+        }
+        Named::MemoryModeMixed => {
+            if let Some(files) = view.gpus.last_mut().and_then(|gpu| gpu.partition.as_mut()) {
+                files.current_memory =
+                    files.current_memory.as_ref().map_err(|errno| *errno).map(|mode| other(mode, "NPS1", "NPS4"));
+            }
+        }
+        Named::ComputeFileStale => each_files(view, |files| {
+            files.current_compute =
+                files.current_compute.as_ref().map_err(|errno| *errno).map(|mode| other(mode, "SPX", "CPX"));
+        }),
+        Named::RenderMinorSwapped => {
+            if let Some((first, last)) = ends(view) {
+                std::mem::swap(&mut first.render_minor, &mut last.render_minor);
+            }
+        }
+        Named::RenderMinorShared => {
+            if let Some((first, last)) = ends(view) {
+                last.render_minor = first.render_minor;
+            }
+        }
+        Named::RenderMinorMissing => {
+            if let Some(node) = view.devices.last_mut().and_then(|device| device.node.as_mut()) {
+                node.render_minor += 64;
+            }
+        }
+        Named::RenderMinorTaken => {
+            for device in view.devices.iter_mut().filter(|device| device.gpu > 0) {
+                (device.card, device.render) = (device.card + 1, device.render + 1);
+            }
+            nodes_from(view, 1).for_each(|node| node.render_minor += 1);
+        }
+        Named::NodeOrder => renumber_backwards(view),
+        Named::KfdHidden => {
+            let last = view.gpus.len().saturating_sub(1);
+            nodes_from(view, last).for_each(|node| node.hidden = true);
+        }
+        Named::MemoryLeaked => {
+            for gpu in &mut view.gpus {
+                gpu.vram_used = Bytes(gpu.vram_used.0.saturating_add(gpu.vram_total.0 / 10).min(gpu.vram_total.0));
+            }
+        }
+        Named::AllocAll => each_files(view, |files| files.mem_alloc_mode = Ok("ALL".to_owned())),
         // They act on writes, in the tool, or on its process.
         Named::SetIgnored
         | Named::ReloadBusy
         | Named::RestartErr
         | Named::LibraryMissing
+        | Named::StaleModes
+        | Named::ToolMissesLast
         | Named::InitHang
         | Named::WholeGpuMemory
         | Named::SecondariesNa
@@ -130,6 +186,58 @@ fn remove_device(view: &mut View, index: usize) {
         if node.id > gone {
             node.id -= 1;
         }
+    }
+}
+
+/// What the tool shows, where a fault makes it see less than the kernel shows.
+pub fn apply_to_tool(kernel: &Kernel, view: &mut View) {
+    if kernel.has_fault(Named::StaleModes) {
+        each_files(view, |files| {
+            files.current_compute = Ok("SPX".to_owned());
+            files.current_memory = Ok("NPS1".to_owned());
+        });
+    }
+    if kernel.has_fault(Named::ToolMissesLast) {
+        view.devices.pop();
+    }
+}
+
+/// Another hive for the GPUs from `first` on, in sysfs and in KFD.
+fn set_hives(view: &mut View, first: usize, change: impl Fn(u64) -> u64) {
+    for gpu in view.gpus.iter_mut().skip(first) {
+        gpu.hive_id = change(gpu.hive_id);
+    }
+    nodes_from(view, first).for_each(|node| node.hive_id = change(node.hive_id));
+}
+
+/// KFD nodes of the GPUs from `first` on.
+fn nodes_from(view: &mut View, first: usize) -> impl Iterator<Item = &mut KfdNode> {
+    view.devices.iter_mut().filter(move |device| device.gpu >= first).filter_map(|device| device.node.as_mut())
+}
+
+/// KFD nodes of the first and the last device, where they are two.
+fn ends(view: &mut View) -> Option<(&mut KfdNode, &mut KfdNode)> {
+    let (first, rest) = view.devices.split_first_mut()?;
+    Some((first.node.as_mut()?, rest.last_mut()?.node.as_mut()?))
+}
+
+/// `one` or, where it is that, `two`.
+fn other(mode: &str, one: &str, two: &str) -> String {
+    if mode == one { two } else { one }.to_owned()
+}
+
+/// Node numbers as if the last GPU had been found first; partitions stay in order.
+fn renumber_backwards(view: &mut View) {
+    let mut ids: Vec<u32> = view.devices.iter().filter_map(|device| Some(device.node.as_ref()?.id)).collect();
+    ids.sort_unstable();
+    let mut nodes: Vec<_> = view
+        .devices
+        .iter_mut()
+        .filter_map(|device| Some((usize::MAX - device.gpu, device.partition, device.node.as_mut()?)))
+        .collect();
+    nodes.sort_by_key(|(gpu, partition, _)| (*gpu, *partition));
+    for ((_, _, node), id) in nodes.into_iter().zip(ids) {
+        node.id = id;
     }
 }
 

@@ -221,4 +221,10 @@ pub struct KfdNode {
     pub unique_id: u64,
     /// `mem_banks/0/properties` `size_in_bytes`: the truth about a device's memory.
     pub memory: Bytes,
+    /// `hive_id`: a copy of the GPU's, from when the node was made; 0 = none.
+    pub hive_id: u64,
+    /// `drm_render_minor`.
+    pub render_minor: u32,
+    /// A cgroup keeps the caller from the device: `gpu_id` answers EPERM.
+    pub hidden: bool,
 }

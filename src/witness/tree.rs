@@ -15,6 +15,20 @@ const MAX_LINKS: usize = 40;
 /// Components in one path, links expanded.
 const MAX_COMPONENTS: usize = 512;
 
+/// A host folder shows a file whose read fails as a link with this before the name of the errno (`errno-EIO`): a plain
+/// file cannot answer EIO.
+const ERRNO_LINK: &str = "errno-";
+
+/// Errnos by which the kernel's own answers are known, so that a folder reads as the machine would.
+const KNOWN_ERRNOS: [(&str, Errno); 6] = [
+    ("EPERM", Errno::PERM),
+    ("EACCES", Errno::ACCESS),
+    ("EIO", Errno::IO),
+    ("EBUSY", Errno::BUSY),
+    ("EINVAL", Errno::INVAL),
+    ("ENODEV", Errno::NODEV),
+];
+
 /// Entries read of one folder.
 pub const MAX_ENTRIES: usize = 4096;
 
@@ -212,6 +226,10 @@ impl<'a> Walk<'a> {
         }
         let target = readlinkat(self.here(), name, Vec::new()).map_err(problem)?;
         let target = target.to_str().map_err(|_| TreeProblem::Io("a link that is not UTF-8".to_owned()))?;
+        if let Some(errno) = target.strip_prefix(ERRNO_LINK) {
+            let known = KNOWN_ERRNOS.iter().find(|(name, _)| *name == errno);
+            return Err(known.map_or_else(|| TreeProblem::Io(errno.to_owned()), |(_, errno)| problem(*errno)));
+        }
         if target.starts_with('/') {
             return Err(self.escapes());
         }

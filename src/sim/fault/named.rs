@@ -83,6 +83,36 @@ named! {
         "available_memory_partition is empty, and so is the tool's cell.", "facts/amd-smi.md 2.2 (6.4.0 on MI300A)";
     VramUsedStuck "vram_used_stuck" Kernel
         "Used VRAM stays as at idle although a client holds memory.", "ROCm/amdsmi#175";
+    HiveSplit "hive_split" Kernel
+        "The second half of the GPUs is in a hive of its own.", "facts/partitions.md section 5 (Hive): boards with bridges";
+    HiveOutside "hive_outside" Kernel
+        "The last GPU is in no hive: its links did not train.", "facts/partitions.md section 5 (Hive)";
+    HiveIdStale "hive_id_stale" Kernel
+        "KFD shows another hive id than sysfs for the last GPU.", "made up: a node that was made before the hive";
+    MemoryModeMixed "memory_mode_mixed" Kernel
+        "The last GPU shows another memory mode than its hive.", "facts/partitions.md section 5 (Hive: mixed NPS)";
+    ComputeFileStale "compute_file_stale" Kernel
+        "current_compute_partition names another mode than KFD's nodes are made for.", "facts/partitions.md section 5 (EIO: KFD re-init failure)";
+    RenderMinorSwapped "render_minor_swapped" Kernel
+        "KFD names the render nodes of the first and the last device the wrong way round.", "made up: a device that moved";
+    RenderMinorShared "render_minor_shared" Kernel
+        "KFD names one render node for the first and the last device.", "made up: a device that moved";
+    RenderMinorMissing "render_minor_missing" Kernel
+        "KFD names a render node that is not there, for the last device.", "facts/partitions.md section 4 (unused render nodes)";
+    RenderMinorTaken "render_minor_taken" Kernel
+        "Another card holds a DRM minor after those of the first GPU.", "facts/partitions.md section 4 (other DRM cards shift the base)";
+    NodeOrder "node_order" Kernel
+        "KFD numbers the GPUs in another order than their PCI addresses.", "facts/partitions.md section 4 (MI355X capture)";
+    KfdHidden "kfd_hidden" Kernel
+        "A cgroup hides the last GPU from KFD: gpu_id of its nodes answers EPERM.", "facts/partitions.md section 4 (Containers)";
+    MemoryLeaked "memory_leaked" Kernel
+        "A tenth of the VRAM stays used though no process holds the GPU.", "made up: memory of a dead process";
+    AllocAll "alloc_all" Kernel
+        "compute_partition_mem_alloc_mode says ALL.", "facts/partitions.md 3.5 (amdsmi PR5147)";
+    StaleModes "stale_modes" Tool
+        "amd-smi goes on showing SPX and NPS1.", "facts/amd-smi.md 1.4: the reported mode may stay the old one";
+    ToolMissesLast "tool_misses_last" Tool
+        "amd-smi does not list the last device, which KFD shows.", "facts/partitions.md section 4 (cgroups restrict amd-smi)";
     LibraryMissing "library_missing" Tool
         "libamd_smi.so is not there.", "transcripts missing-library-*";
     InitHang "init_hang" Tool

@@ -2,7 +2,7 @@
 
 use crate::domain::{ComputeMode, ToolVersion};
 use crate::sim::fault::Named;
-use crate::sim::{Kernel, View};
+use crate::sim::{Kernel, View, show_faults};
 
 use super::args::select::Identity;
 use super::args::{self, Call, Scene};
@@ -31,7 +31,8 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
             }
         };
     }
-    let view = kernel.view();
+    let mut view = kernel.view();
+    show_faults::apply_to_tool(kernel, &mut view);
     if let Some(response) = startup::refuse(&view, tool) {
         return response;
     }
