@@ -48,10 +48,6 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     let mut collector = Collector::new(&ABOUT);
     let look = &seen.after;
     let sockets = sockets(look);
-    let Some(render) = &look.render else {
-        collector.gap(GapKind::NotReported, "class/drm", "nobody asked for the render nodes");
-        return collector.finish();
-    };
     if sockets.iter().all(|socket| socket.nodes.is_empty()) {
         collector.gap(
             GapKind::NotReported,
@@ -60,6 +56,10 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
         );
         return collector.finish();
     }
+    let Some(render) = &look.render else {
+        collector.gap(GapKind::NotReported, "class/drm", "the host shows no render nodes");
+        return collector.finish();
+    };
     let by_minor: BTreeMap<u32, &RenderNode> = render.iter().map(|node| (node.minor, node)).collect();
     let mut used: BTreeMap<u32, u32> = BTreeMap::new();
     let mut right = BTreeSet::new();

@@ -100,7 +100,7 @@ fn gpu(kernel: &Kernel, index: u32) -> Gpu {
         vram_used: Bytes(reference::VRAM_USED.0.saturating_add(held).min(vram.0)),
         gtt_total: vram,
         gtt_used: reference::GTT_USED,
-        partition: model.partitionable.then(|| files(kernel, compute, virtual_function)),
+        partition: model.partitionable.then(|| files(kernel, position, compute, virtual_function)),
         virtual_function,
         hive_id: if instinct { hive(machine, index) } else { 0 },
         product_name: fru.then(|| product_name(model)),
@@ -134,7 +134,7 @@ fn product_name(model: &Model) -> String {
     if model.id == "MI300X" { format!("{} OAM", model.marketing) } else { model.marketing.clone() }
 }
 
-fn files(kernel: &Kernel, compute: ComputeMode, virtual_function: bool) -> PartitionFiles {
+fn files(kernel: &Kernel, gpu: usize, compute: ComputeMode, virtual_function: bool) -> PartitionFiles {
     let (model, memory) = (kernel.model(), kernel.state().memory);
     // In a guest only the current_* files exist (facts/partitions.md section 6).
     let host_only = |text: String| if virtual_function { Err(Errno::ENOENT) } else { Ok(text) };
@@ -150,6 +150,7 @@ fn files(kernel: &Kernel, compute: ComputeMode, virtual_function: bool) -> Parti
         // MI300A: NPS is a boot setting, and its capabilities are N/A by design (facts/amd-smi.md 1.3).
         available_memory: if model.apu { Err(Errno::ENOENT) } else { host_only(modes::list(&model.memory_modes)) },
         profiles: if virtual_function { Vec::new() } else { profiles(kernel) },
+        selected: kernel.state().selected.get(gpu).copied().flatten(),
         mem_alloc_mode: match kernel.machine().alloc_mode {
             Some(_) => host_only(kernel.state().alloc_mode.name().to_owned()),
             None => Err(Errno::ENOENT),

@@ -27,6 +27,9 @@ pub struct State {
     pub alloc_mode: AllocMode,
     /// Processes that hold a GPU open, by GPU index.
     pub clients: Vec<u32>,
+    /// What `xcp_config` of each GPU holds since the tool wrote it; empty where nobody did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selected: Vec<Option<ComputeMode>>,
 }
 
 impl State {
@@ -48,7 +51,14 @@ impl State {
             memory_requested: None,
             alloc_mode: machine.alloc_mode.unwrap_or_default(),
             clients: vec![u32::from(machine.busy); gpus],
+            selected: Vec::new(),
         }
+    }
+
+    /// Whether it differs from another by nothing but what queries leave behind.
+    pub fn same_but_for_queries(&self, other: &Self) -> bool {
+        let bare = |state: &Self| Self { selected: Vec::new(), generation: 0, ..state.clone() };
+        bare(self) == bare(other)
     }
 
     /// Whether this state can be one of `machine`; a state file is untrusted.
@@ -62,6 +72,10 @@ impl State {
             if length != gpus {
                 return invalid(field, format!("{length} entries for {gpus} GPUs"));
             }
+        }
+        let known = machine.model()?.compute_modes();
+        if self.selected.len() > gpus || self.selected.iter().flatten().any(|mode| !known.contains(mode)) {
+            return invalid("selected", "a profile that this machine has, for each GPU".to_owned());
         }
         if self.clients.iter().any(|&clients| clients > Self::MAX_CLIENTS) {
             return invalid("clients", format!("more than {}", Self::MAX_CLIENTS));

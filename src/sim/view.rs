@@ -128,6 +128,8 @@ pub struct PartitionFiles {
     /// `compute_partition_config/`: the profiles in index order (`supported_xcp_configs`), each with what the
     /// folder's other files say while `xcp_config` holds it. Empty where the folder is absent.
     pub profiles: Vec<Profile>,
+    /// `compute_partition_config/xcp_config`, where somebody wrote it; the mode that the driver began with otherwise.
+    pub selected: Option<ComputeMode>,
     /// `compute_partition_mem_alloc_mode` (2026 drivers): `CAPPING` or `ALL`.
     pub mem_alloc_mode: FileAnswer,
 }

@@ -72,6 +72,9 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
     }
     let ctx = Context { view: &view, tool, format: call.format, targets, root: session.root, bugs };
     if let Some(response) = query(&call, &ctx, &devices) {
+        for gpu in walked(&call, &ctx) {
+            kernel.walk_profiles(gpu);
+        }
         return response;
     }
     let handles = view.devices.iter().map(|device| (device.gpu, device.partition)).collect();
@@ -141,6 +144,17 @@ fn query(call: &Call, ctx: &Context<'_>, devices: &[Identity]) -> Option<Respons
         "metric" => query::metric::render(ctx, MetricSections { mem_usage: has("--mem-usage") }),
         _ => query::default_table::render(ctx),
     })
+}
+
+/// GPUs whose profiles a query reads by writing them one after the other, which only root may (facts/amd-smi.md 1.4).
+fn walked(call: &Call, ctx: &Context<'_>) -> Vec<usize> {
+    let writes = match Dialect::of(ctx.tool).partition {
+        PartitionCommand::Several | PartitionCommand::Combined => ctx.root && call.command == "partition",
+        PartitionCommand::Absent | PartitionCommand::Separate { .. } => false,
+    };
+    let shown = call.has("--accelerator") || !(call.has("--current") || call.has("--memory"));
+    let primaries = device::chosen(ctx).into_iter().filter(|seen| writes && shown && seen.primary());
+    primaries.map(|seen| seen.device.gpu).collect()
 }
 
 /// Bugs of the tool that this machine has switched on.

@@ -108,7 +108,10 @@ fn partition(tree: &mut Tree, dir: &str, gpu: &Gpu, files: &PartitionFiles, mach
     tree.answer(format!("{dir}/current_memory_partition"), &files.current_memory, current);
     tree.answer(format!("{dir}/available_memory_partition"), &files.available_memory, 0o444);
     tree.answer(format!("{dir}/compute_partition_mem_alloc_mode"), &files.mem_alloc_mode, 0o644);
-    let named = |profile: &&Profile| files.current_compute.as_deref() == Ok(profile.mode.name());
+    let named = |profile: &&Profile| match files.selected {
+        Some(selected) => profile.mode == selected,
+        None => files.current_compute.as_deref() == Ok(profile.mode.name()),
+    };
     let Some(profile) = files.profiles.iter().find(named).or_else(|| files.profiles.first()) else { return };
     let config = format!("{dir}/compute_partition_config");
     let modes: Vec<_> = files.profiles.iter().map(|profile| profile.mode.name()).collect();
