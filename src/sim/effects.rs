@@ -143,8 +143,6 @@ fn spoil(named: Named, call: Spoiled, response: &mut Response) {
         | Named::NumPartitionsZero
         | Named::EmptyMemoryCaps
         | Named::VramUsedStuck
-        | Named::HiveSplit
-        | Named::HiveOutside
         | Named::HiveIdStale
         | Named::MemoryModeMixed
         | Named::ComputeFileStale
@@ -155,7 +153,8 @@ fn spoil(named: Named, call: Spoiled, response: &mut Response) {
         | Named::NodeOrder
         | Named::KfdHidden
         | Named::MemoryLeaked
-        | Named::AllocAll
+        | Named::PagesLimitRaised
+        | Named::UdevAccess
         | Named::StaleModes
         | Named::ToolMissesLast
         | Named::LibraryMissing

@@ -38,6 +38,7 @@ pub fn view(kernel: &Kernel) -> View {
     let reference = machine.quirks.reference_tree;
     let version = if reference { reference::DRIVER_VERSION } else { DRIVER_VERSION };
     let release = if reference { reference::KERNEL_RELEASE } else { KERNEL_RELEASE };
+    let pages_limit = pages_limit(machine, &gpus);
     let mut view = View {
         driver: DriverState::Live { version: Some(version.to_owned()) },
         kfd: true,
@@ -49,12 +50,21 @@ pub fn view(kernel: &Kernel) -> View {
         clients,
         cpu_nodes: cpu_nodes(machine, kernel.model()),
         drm: !reference,
+        pages_limit,
+        user_access: false,
         kernel_release: release.to_owned(),
     };
     for fault in kernel.active_faults() {
         show_faults::apply(fault, &mut view);
     }
     view
+}
+
+/// The limit that the APUs' memory follows: the machine's, else what gives them theirs.
+fn pages_limit(machine: &Machine, gpus: &[Gpu]) -> Option<u64> {
+    let apus = gpus.iter().filter(|gpu| gpu.model.apu);
+    let limit: u64 = apus.map(|gpu| gpu.vram_total.0 / Bytes::PAGE.0).sum();
+    (limit > 0).then(|| machine.pages_limit.unwrap_or(limit))
 }
 
 fn cpu_nodes(machine: &Machine, model: &Model) -> u32 {

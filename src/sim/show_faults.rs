@@ -63,14 +63,6 @@ fn apply_named(named: Named, view: &mut View) {
         }
         Named::EmptyMemoryCaps => each_files(view, |files| files.available_memory = Ok(String::new())),
         Named::VramUsedStuck => view.gpus.iter_mut().for_each(|gpu| gpu.vram_used = reference::VRAM_USED),
-        Named::HiveSplit => {
-            let half = view.gpus.len() / 2;
-            set_hives(view, half, |hive| hive + 1);
-        }
-        Named::HiveOutside => {
-            let last = view.gpus.len().saturating_sub(1);
-            set_hives(view, last, |_| 0);
-        }
         Named::HiveIdStale => {
             let last = view.gpus.len().saturating_sub(1);
             nodes_from(view, last).for_each(|node| node.hive_id += 1);
@@ -104,6 +96,9 @@ fn apply_named(named: Named, view: &mut View) {
             for device in view.devices.iter_mut().filter(|device| device.gpu > 0) {
                 (device.card, device.render) = (device.card + 1, device.render + 1);
             }
+            for device in view.drm_devices.iter_mut().filter(|device| device.gpu > 0) {
+                (device.card, device.render) = (device.card + 1, device.render + 1);
+            }
             nodes_from(view, 1).for_each(|node| node.render_minor += 1);
         }
         Named::NodeOrder => renumber_backwards(view),
@@ -116,7 +111,8 @@ fn apply_named(named: Named, view: &mut View) {
                 gpu.vram_used = Bytes(gpu.vram_used.0.saturating_add(gpu.vram_total.0 / 10).min(gpu.vram_total.0));
             }
         }
-        Named::AllocAll => each_files(view, |files| files.mem_alloc_mode = Ok("ALL".to_owned())),
+        Named::PagesLimitRaised => view.pages_limit = view.pages_limit.map(|pages| pages * 2),
+        Named::UdevAccess => view.user_access = true,
         // They act on writes, in the tool, or on its process.
         Named::SetIgnored
         | Named::ReloadBusy
@@ -200,14 +196,6 @@ pub fn apply_to_tool(kernel: &Kernel, view: &mut View) {
     if kernel.has_fault(Named::ToolMissesLast) {
         view.devices.pop();
     }
-}
-
-/// Another hive for the GPUs from `first` on, in sysfs and in KFD.
-fn set_hives(view: &mut View, first: usize, change: impl Fn(u64) -> u64) {
-    for gpu in view.gpus.iter_mut().skip(first) {
-        gpu.hive_id = change(gpu.hive_id);
-    }
-    nodes_from(view, first).for_each(|node| node.hive_id = change(node.hive_id));
 }
 
 /// KFD nodes of the GPUs from `first` on.

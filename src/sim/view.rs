@@ -32,6 +32,10 @@ pub struct View {
     pub cpu_nodes: u32,
     /// Whether render nodes under `/dev/dri` can be opened, so that DRM ioctls answer. False on the reference tree.
     pub drm: bool,
+    /// `pages_limit` of the driver's TTM module; `None` where nothing follows it.
+    pub pages_limit: Option<u64>,
+    /// Whether the device files can be used by a caller who is in none of their groups.
+    pub user_access: bool,
     /// Kernel release, as `uname -r` prints it.
     pub kernel_release: String,
 }

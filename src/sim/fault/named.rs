@@ -83,10 +83,6 @@ named! {
         "available_memory_partition is empty, and so is the tool's cell.", "facts/amd-smi.md 2.2 (6.4.0 on MI300A)";
     VramUsedStuck "vram_used_stuck" Kernel
         "Used VRAM stays as at idle although a client holds memory.", "ROCm/amdsmi#175";
-    HiveSplit "hive_split" Kernel
-        "The second half of the GPUs is in a hive of its own.", "facts/partitions.md section 5 (Hive): boards with bridges";
-    HiveOutside "hive_outside" Kernel
-        "The last GPU is in no hive: its links did not train.", "facts/partitions.md section 5 (Hive)";
     HiveIdStale "hive_id_stale" Kernel
         "KFD shows another hive id than sysfs for the last GPU.", "made up: a node that was made before the hive";
     MemoryModeMixed "memory_mode_mixed" Kernel
@@ -107,8 +103,10 @@ named! {
         "A cgroup hides the last GPU from KFD: gpu_id of its nodes answers EPERM.", "facts/partitions.md section 4 (Containers)";
     MemoryLeaked "memory_leaked" Kernel
         "A tenth of the VRAM stays used though no process holds the GPU.", "made up: memory of a dead process";
-    AllocAll "alloc_all" Kernel
-        "compute_partition_mem_alloc_mode says ALL.", "facts/partitions.md 3.5 (amdsmi PR5147)";
+    PagesLimitRaised "pages_limit_raised" Kernel
+        "The limit of memory for GPUs was doubled after the driver had split it (MI300A).", "facts/partitions.md 3.4";
+    UdevAccess "udev_access" Kernel
+        "udev lets a user outside of the groups use the device files.", "ROCm/amdsmi#125";
     StaleModes "stale_modes" Tool
         "amd-smi goes on showing SPX and NPS1.", "facts/amd-smi.md 1.4: the reported mode may stay the old one";
     ToolMissesLast "tool_misses_last" Tool

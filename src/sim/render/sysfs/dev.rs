@@ -8,6 +8,7 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
     // A plain user is in none of the groups that own the devices.
     let mode = match machine.caller {
         Caller::Root | Caller::Actual => 0o666,
+        Caller::User if view.user_access => 0o666,
         Caller::User => 0o660,
     };
     tree.dir("dev");

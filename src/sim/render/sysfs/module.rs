@@ -1,6 +1,5 @@
 //! `/sys/module`: the amdgpu driver with its parameters, and the memory limit that an APU follows.
 
-use crate::domain::Bytes;
 use crate::sim::{DriverState, Machine, View};
 
 use super::Tree;
@@ -55,9 +54,7 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
             tree.file(format!("sys/module/amdgpu/parameters/{name}"), value, mode);
         }
     }
-    let apus = view.gpus.iter().filter(|gpu| gpu.model.apu);
-    let limit: u64 = apus.map(|gpu| gpu.vram_total.0 / Bytes::PAGE.0).sum();
-    if limit > 0 {
-        tree.text("sys/module/amdttm/parameters/pages_limit", machine.pages_limit.unwrap_or(limit));
+    if let Some(limit) = view.pages_limit.filter(|_| loaded) {
+        tree.text("sys/module/amdttm/parameters/pages_limit", limit);
     }
 }
