@@ -32,6 +32,8 @@ pub mod check;
 
 pub mod run;
 
+pub mod change;
+
 pub mod report;
 
 pub mod cli;

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("placement", &["domain", "facts", "topology", "witness"]),
     ("check", &["domain", "facts", "topology", "witness"]),
     ("run", &["check", "domain", "host", "plan", "process", "scenario", "sim", "witness"]),
+    ("change", &["domain", "facts", "host", "partition", "process", "topology", "witness"]),
     ("report", &["check", "domain", "run"]),
     (
         "cli",

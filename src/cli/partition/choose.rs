@@ -16,19 +16,27 @@ use crate::process::Cancel;
 use crate::topology::Socket;
 use crate::witness::Snapshot;
 
+/// `--host`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Machine")]
+pub struct HostArgs {
+    /// A host folder, simulated or recorded, instead of this machine
+    #[arg(long, value_name = "DIR")]
+    pub host: Option<PathBuf>,
+}
+
 /// `--host` and `--gpu`.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
-    /// A host folder, simulated or recorded, instead of this machine
-    #[arg(long, value_name = "DIR")]
-    pub host: Option<PathBuf>,
+    #[command(flatten)]
+    pub host: HostArgs,
     /// A physical GPU, by PCI address or by its number in PCI order; may be given several times [default: all]
     #[arg(long = "gpu", value_name = "BDF|INDEX")]
     pub gpus: Vec<Choice>,
 }
 
-impl MachineArgs {
+impl HostArgs {
     /// Opens the machine.
     ///
     /// # Errors
@@ -60,14 +68,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// How long amd-smi may take: a machine with 64 devices answers in a second.
-    const DEADLINE: Duration = Duration::from_secs(10);
+    /// How long amd-smi may take to answer a question: a machine with 64 devices does in a second.
+    const DEADLINE: Duration = Duration::from_secs(5);
 
     /// Opens the machine and begins to listen for signals.
     ///
     /// # Errors
-    /// As [`MachineArgs::open`].
-    pub fn open(machine: &MachineArgs) -> Result<Self, Failure> {
+    /// As [`HostArgs::open`].
+    pub fn open(machine: &HostArgs) -> Result<Self, Failure> {
         let cancel = Cancel::new();
         let interrupt = Interrupt::listen(cancel.clone())?;
         Ok(Self { host: machine.open()?, asking: Asking { deadline: Self::DEADLINE, cancel }, interrupt })

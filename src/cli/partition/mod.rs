@@ -1,11 +1,14 @@
 //! `validate partition`: what the modes are, what could be changed, and changing it. One command, one file.
 
+mod apply;
 mod assert;
 mod choose;
 mod models;
 mod page;
 mod plan;
 mod plan_models;
+mod restore;
+mod state;
 
 use clap::{Args, Subcommand};
 
@@ -26,6 +29,12 @@ enum Command {
     /// Check in milliseconds that the modes are as expected; the exit code says it
     #[command(after_help = assert::HELP)]
     Assert(assert::AssertArgs),
+    /// Set modes, with the modes found written down first; goes back when it fails
+    #[command(after_help = apply::HELP)]
+    Apply(apply::ApplyArgs),
+    /// Bring back the modes found, also after kill -9 or a reboot
+    #[command(after_help = restore::HELP)]
+    Restore(restore::RestoreArgs),
 }
 
 /// Runs the command.
@@ -36,5 +45,7 @@ pub fn run(args: &PartitionArgs) -> Outcome {
     match &args.command {
         Command::Plan(args) => plan::run(args),
         Command::Assert(args) => assert::run(args),
+        Command::Apply(args) => apply::run(args),
+        Command::Restore(args) => restore::run(args),
     }
 }

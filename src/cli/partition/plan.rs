@@ -97,7 +97,7 @@ pub struct PlanArgs {
 /// # Errors
 /// There is no such host or GPU.
 pub fn run(args: &PlanArgs) -> Outcome {
-    let session = Session::open(&args.machine)?;
+    let session = Session::open(&args.machine.host)?;
     if args.models.any() {
         return plan_models::run(&session, &args.machine, &args.models, args.format);
     }

@@ -1,0 +1,72 @@
+//! Where journals are kept, and the lock that goes with them.
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::anyhow;
+
+use crate::change::{Lock, Store};
+use crate::cli::console;
+use crate::cli::exit::Failure;
+use crate::cli::results;
+use crate::host::Host;
+use crate::witness::tree::Tree;
+
+/// The folder of journals: the one named; inside of a simulated host; else in this user's state folder, one for each
+/// machine, since home folders are shared between machines.
+///
+/// # Errors
+/// This user has no state folder, or the host is a recording.
+pub fn store(named: Option<&Path>, host: &Host) -> Result<Store, Failure> {
+    let dir = match (named, host) {
+        (Some(named), _) => named.to_owned(),
+        (None, Host::Simulated { dir, .. }) => dir.join("partition"),
+        (None, Host::Recorded { .. }) => return Err(Failure::usage(anyhow!("a recording cannot be changed"))),
+        (None, Host::Real) => {
+            let state = results::state_folder().ok_or_else(|| {
+                Failure::unavailable(anyhow!("neither XDG_STATE_HOME nor HOME is set: give --state DIR"))
+            })?;
+            state.join("rocvet").join("partition").join(machine_name(host))
+        }
+    };
+    // Programs that are started with the lock may stand elsewhere.
+    let dir = std::path::absolute(&dir).map_err(|error| Failure::usage(anyhow!("{}: {error}", dir.display())))?;
+    Ok(Store::new(dir))
+}
+
+/// The machine's name, as a file name.
+fn machine_name(host: &Host) -> PathBuf {
+    let name = Tree::open(&host.proc_root()).and_then(|proc| proc.read("sys/kernel/hostname", 1024));
+    let name = name.map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default();
+    let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-' || *c == '_';
+    let name: String = name.chars().filter(plain).take(64).collect();
+    PathBuf::from(if name.is_empty() { "this-machine".to_owned() } else { name })
+}
+
+/// Takes the lock. Waits for another change at most `patience`, and says so when it begins to.
+///
+/// # Errors
+/// Another change is under way, or the folder cannot be written.
+pub fn lock(store: &Store, patience: Duration, stop: &dyn Fn() -> bool) -> Result<Lock, Failure> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Ok(lock) = store.lock().map_err(Failure::unavailable)? {
+            return Ok(lock);
+        }
+        if waited >= patience || stop() {
+            let dir = store.dir().display();
+            let problem = format!(
+                "another change of this machine's modes is under way, or a program that it started still runs \
+                 (`fuser {dir}/lock` names it); nothing was changed"
+            );
+            return Err(Failure { exit: crate::cli::exit::Exit::Run(1), error: anyhow!(problem) });
+        }
+        if waited.is_zero() {
+            console::note("waiting for another change of this machine's modes to end");
+        }
+        sleep(PAUSE);
+        waited += PAUSE;
+    }
+}
