@@ -116,7 +116,7 @@ fn what_is_refused_changes_nothing() {
 fn a_part_that_nobody_knows_is_left_alone() {
     let bench = Bench::new();
     let host = shim(&bench, "--machine mi300x");
-    let device = find(&host.join("sys/devices"), "device");
+    let device = find(&host.join("sys/devices"), "current_compute_partition").with_file_name("device");
     fs::remove_file(&device).unwrap();
     fs::write(&device, "0x9999\n").unwrap();
     let before = state(&host);
