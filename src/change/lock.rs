@@ -2,7 +2,6 @@
 //!
 //! The lock is inherited by every program that is started while it is held: an `amd-smi` that outlives a killed
 //! `validate` goes on changing the machine, and goes on holding the lock.
-#![expect(clippy::disallowed_methods, reason = "the lock lies in the folder that this module owns")]
 
 use std::fs::{File, OpenOptions};
 use std::io;
