@@ -90,8 +90,8 @@ pub(super) fn evaluate(mib: Option<&[u64]>, seen: &Observations) -> Evaluation {
 
 /// Judges the nodes of one GPU and says what amd-smi must show for its devices.
 fn socket_devices(collector: &mut Collector, socket: &Socket<'_>, mib: Option<&[u64]>) -> Option<Vec<Expected>> {
-    let compute = *need(collector, &socket.name(), "current_compute_partition", &socket.compute())?;
-    let memory = *need(collector, &socket.name(), "current_memory_partition", &socket.memory())?;
+    let compute = *need(collector, &socket.name(), "current_compute_partition", &socket.compute_in_force())?;
+    let memory = *need(collector, &socket.name(), "current_memory_partition", &socket.memory_in_force())?;
     let mut banks = Vec::new();
     for node in &socket.nodes {
         let partition =

@@ -11,9 +11,9 @@ use crate::plan::{HostDescription, Target};
 use crate::process::Cancel;
 use crate::run::{Wanted, look};
 use crate::sim::Caller;
-use crate::topology::whereabouts;
+use crate::topology::{Socket, sockets, whereabouts};
 use crate::witness::amd_smi::{Format, Query};
-use crate::witness::{KfdNode, SysfsGpu, kfd, sysfs};
+use crate::witness::{Snapshot, kfd, sysfs};
 
 use super::exit::Failure;
 
@@ -127,20 +127,20 @@ fn describe(host: &Host, asking: &Asking) -> HostDescription {
     let wanted = Wanted { queries: [Query::Version].into(), ..Wanted::trees() };
     let look = look(host, &wanted, Format::Json, asking);
     let tool = look.version.as_ref().map_or(Reading::NotReported, |asked| asked.answer.value.as_ref());
-    let gpus = look.sysfs.as_deref().unwrap_or_default();
-    let part = part(gpus, look.kfd.as_deref().unwrap_or_default());
+    let (sockets, part) = (sockets(&look), part(&look));
     HostDescription {
         gfx: part.as_ref().map(|part| part.gfx.clone()),
         part: part.map(|part| part.id.clone()),
-        compute: common(gpus.iter().map(|gpu| gpu.compute.clone())),
-        memory: common(gpus.iter().map(|gpu| gpu.memory.clone())),
+        compute: common(sockets.iter().map(Socket::compute_in_force)),
+        memory: common(sockets.iter().map(Socket::memory_in_force)),
         tool: tool.and_then(|report| report.tool.clone()),
         platform: whereabouts(&look).platform,
     }
 }
 
-fn part(gpus: &[SysfsGpu], nodes: &[KfdNode]) -> Reading<&'static facts::Part> {
-    let ids = gpus.iter().map(|gpu| gpu.device_id.clone()).chain(nodes.iter().map(|node| node.device_id.clone()));
+fn part(look: &Snapshot) -> Reading<&'static facts::Part> {
+    let by_sysfs = look.sysfs.iter().flatten().map(|gpu| gpu.device_id.clone());
+    let ids = by_sysfs.chain(look.kfd.iter().flatten().map(|node| node.device_id.clone()));
     common(ids).and_then(|id| {
         let has = |part: &&facts::Part| part.pci_ids.contains(&id) || part.vf_pci_ids.contains(&id);
         match facts::parts().iter().find(has) {

@@ -7,7 +7,7 @@ use crate::domain::{Ended, Provenance, Reading};
 use crate::process::{Cancel, Limits, Spec};
 use crate::witness::access::Asker;
 use crate::witness::hip::read_hip;
-use crate::witness::tree::Tree;
+use crate::witness::tree::{Tree, TreeProblem};
 use crate::witness::{Call, HipDevice};
 
 use super::recorded::Recording;
@@ -51,13 +51,19 @@ pub struct Asking {
 }
 
 impl Host {
-    /// Opens a host directory.
+    /// Opens a host directory. One that holds the kernel's trees (`sys`) and no `host.toml`, as people publish them, is a
+    /// recording of those trees: whatever amd-smi would be asked was not recorded.
     ///
     /// A simulated host's `amd-smi` is this program itself, started by that name: tests of the library say with
     /// [`Host::with_program`] which executable that is.
     pub fn open(dir: &Path) -> Result<Self, HostError> {
         let tree = Tree::open(dir)?;
-        let file = HostFile::read(&tree)?;
+        let file = match HostFile::read(&tree) {
+            Err(HostError::Unreadable(error)) if error.problem == TreeProblem::Missing && tree.names("sys").is_ok() => {
+                return Ok(Self::trees(dir));
+            }
+            read => read?,
+        };
         let dir = dir.to_owned();
         match file.kind {
             HostKind::Simulated => {
@@ -70,6 +76,12 @@ impl Host {
                 Ok(Self::Recorded { dir, file, recording })
             }
         }
+    }
+
+    /// A host of nothing but the kernel's trees.
+    fn trees(dir: &Path) -> Self {
+        let file = HostFile::new(HostKind::Recorded, format!("kernel trees in {}", dir.display()), None);
+        Self::Recorded { dir: dir.to_owned(), file, recording: Recording::default() }
     }
 
     /// The same host, with another executable to start as `amd-smi`. Only a simulated host starts one of ours.

@@ -62,7 +62,7 @@ pub struct Transcript {
 }
 
 /// The recorded calls of one host, read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Recording {
     calls: Arc<Vec<Call>>,
 }

@@ -72,6 +72,7 @@ pub fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Sn
         memory_use: asked(Query::MetricMemory).map(|call| read(call, |call| parse::memory_use(call, format))),
         sysfs: wanted.sysfs.then(|| sysfs::read_sysfs(&sys)),
         kfd: if wanted.kfd { kfd::read_kfd(&sys) } else { None },
+        kfd_hidden: if wanted.kfd { kfd::read_hidden_nodes(&sys) } else { Vec::new() },
         driver: wanted.system.then(|| read_driver(&sys)),
         kernel: wanted.system.then(|| read_kernel(&proc)),
         processes: wanted.system.then(|| read_processes(&sys, &proc)),

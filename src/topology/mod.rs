@@ -2,6 +2,7 @@
 //! runtimes count them. Pure.
 
 mod logical;
+mod nodes;
 mod platform;
 mod socket;
 mod visible;

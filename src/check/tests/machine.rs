@@ -111,6 +111,7 @@ pub(super) fn look() -> Snapshot {
         memory_use: Some(asked(Query::MetricMemory, sizes_of.collect())),
         sysfs: Some(sysfs.collect()),
         kfd: Some(nodes.collect()),
+        kfd_hidden: Vec::new(),
         render: Some(devices.iter().map(|&(_, bdf)| render(bdf)).collect()),
         driver: Some(driver()),
         kernel: None,
