@@ -143,6 +143,7 @@ fn spoil(named: Named, call: Spoiled, response: &mut Response) {
         | Named::NumPartitionsZero
         | Named::EmptyMemoryCaps
         | Named::VramUsedStuck
+        | Named::UnknownPart
         | Named::HiveIdStale
         | Named::MemoryModeMixed
         | Named::ComputeFileStale

@@ -5,6 +5,9 @@ use crate::domain::Bytes;
 use super::fault::{Fault, Named, PartitionFile};
 use super::{DriverState, Errno, FileAnswer, Kernel, KfdNode, PartitionFiles, View, reference};
 
+/// A PCI device id that no AMD GPU has.
+const UNKNOWN_PART: u16 = 0x7fff;
+
 /// Applies one fault.
 pub fn apply(fault: &Fault, view: &mut View) {
     match fault {
@@ -63,6 +66,7 @@ fn apply_named(named: Named, view: &mut View) {
         }
         Named::EmptyMemoryCaps => each_files(view, |files| files.available_memory = Ok(String::new())),
         Named::VramUsedStuck => view.gpus.iter_mut().for_each(|gpu| gpu.vram_used = reference::VRAM_USED),
+        Named::UnknownPart => view.gpus.iter_mut().for_each(|gpu| gpu.device_id = UNKNOWN_PART),
         Named::HiveIdStale => {
             let last = view.gpus.len().saturating_sub(1);
             nodes_from(view, last).for_each(|node| node.hive_id += 1);

@@ -83,6 +83,8 @@ named! {
         "available_memory_partition is empty, and so is the tool's cell.", "facts/amd-smi.md 2.2 (6.4.0 on MI300A)";
     VramUsedStuck "vram_used_stuck" Kernel
         "Used VRAM stays as at idle although a client holds memory.", "ROCm/amdsmi#175";
+    UnknownPart "unknown_part" Kernel
+        "The PCI device id is in no table: a part that came later.", "facts/partitions.md section 9 step 4";
     HiveIdStale "hive_id_stale" Kernel
         "KFD shows another hive id than sysfs for the last GPU.", "made up: a node that was made before the hive";
     MemoryModeMixed "memory_mode_mixed" Kernel
