@@ -158,6 +158,7 @@ fn spoil(named: Named, call: Spoiled, response: &mut Response) {
         | Named::UdevAccess
         | Named::StaleModes
         | Named::ToolMissesLast
+        | Named::AsksFirst
         | Named::LibraryMissing
         | Named::InitHang
         | Named::WholeGpuMemory

@@ -121,6 +121,7 @@ fn apply_named(named: Named, view: &mut View) {
         Named::SetIgnored
         | Named::ReloadBusy
         | Named::RestartErr
+        | Named::AsksFirst
         | Named::LibraryMissing
         | Named::StaleModes
         | Named::ToolMissesLast

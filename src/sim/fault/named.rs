@@ -113,6 +113,8 @@ named! {
         "amd-smi goes on showing SPX and NPS1.", "facts/amd-smi.md 1.4: the reported mode may stay the old one";
     ToolMissesLast "tool_misses_last" Tool
         "amd-smi does not list the last device, which KFD shows.", "facts/partitions.md section 4 (cgroups restrict amd-smi)";
+    AsksFirst "asks_first" Tool
+        "The tool asks whether it may go on, whatever was asked of it, and reads a line.", "facts/amd-smi.md 1.4 (one prompt per process, on stdout even with --json)";
     LibraryMissing "library_missing" Tool
         "libamd_smi.so is not there.", "transcripts missing-library-*";
     InitHang "init_hang" Tool

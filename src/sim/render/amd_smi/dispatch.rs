@@ -13,7 +13,7 @@ use super::library::Library;
 use super::query::{self, device, metric::MetricSections, static_::StaticSections, version::VersionArgs};
 use super::set::Task;
 use super::startup::{self, Platform};
-use super::{Context, Format, Response, Session, reset, set};
+use super::{Context, Format, Response, Session, prompt, reset, set};
 
 /// Answers one call. Writes that the tool makes go to `kernel`; saving its state is the caller's job.
 /// Bytes that were shown before a question ([`Session::ask`]) are not in the response again.
@@ -30,6 +30,12 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
                 Response::default()
             }
         };
+    }
+    if kernel.has_fault(Named::AsksFirst) {
+        let mut response = Response::default();
+        if prompt::ask(&mut response, session, "") == prompt::Answered::No {
+            return response;
+        }
     }
     let mut view = kernel.view();
     show_faults::apply_to_tool(kernel, &mut view);
