@@ -22,6 +22,8 @@ pub mod partition;
 
 pub mod placement;
 
+pub mod ledger;
+
 pub mod scenario;
 
 pub mod plan;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Bdf, Bytes, ComputeMode, MemoryMode};
 
-use super::plan::{FIRST_PORT, Instance, Lacking};
+use super::plan::{FIRST_PORT, Instance, Lacking, lacking};
 use super::{Device, Dtype, KvDtype, NoUuid, Recipe, Share, Slot, Style, Wish, allocate, instances, modes};
 
 /// Version of the file that this program writes and reads.
@@ -265,11 +265,8 @@ impl Book {
         let needs: Vec<Bytes> = each.iter().map(|&wish| wishes[wish].need().total()).collect();
         let allocation = allocate(&needs, &slots);
         if !allocation.refused.is_empty() {
-            let lacking = allocation.refused.iter().map(|refused| Lacking {
-                model: wishes[each[refused.model]].shape.name().to_owned(),
-                lacks: refused.lacks,
-            });
-            return Err(NotPlaced::NoRoom(lacking.collect()));
+            let name = |instance: usize| wishes[each[instance]].shape.name().to_owned();
+            return Err(NotPlaced::NoRoom(lacking(&allocation, name)));
         }
         let mut after = self.clone();
         let mut placed = Vec::new();

@@ -13,6 +13,8 @@ pub struct Device {
     pub bdf: Bdf,
     /// KFD node.
     pub node: u32,
+    /// KFD `gpu_id`.
+    pub gpu_id: u32,
     /// HIP index, which is also its index in `ROCR_VISIBLE_DEVICES`.
     pub hip_index: u32,
     /// DRM render minor.
@@ -99,6 +101,7 @@ pub fn devices(look: &Snapshot) -> Devices {
             found.usable.push(Device {
                 bdf: *bdf,
                 node: node.node,
+                gpu_id: node.gpu_id,
                 hip_index,
                 render_minor: node.render_minor.value().copied(),
                 own_id: node.unique_id.value().copied().and_then(own),

@@ -12,6 +12,7 @@ mod plan;
 mod recipe;
 mod shape;
 mod share;
+mod usage;
 mod wish;
 
 pub use allocate::{Allocation, Placed, Refused, Slot, allocate};
@@ -27,6 +28,7 @@ pub use plan::{
 pub use recipe::{EnvPrefix, NoUuid, Recipe, Selector, Style, Variable};
 pub use shape::{Known, Numbers, Shape, ShapeError};
 pub use share::{Share, ShareError};
+pub use usage::{Holder, Row, Usage, usage};
 pub use wish::{ModelSpec, ModelSpecError, Wish, instances, tokens};
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct ModelPlan {
     pub outcome: Outcome,
     /// Instances with a device in the mode in force, in the order of the models.
     pub placed: Vec<Instance>,
-    /// Instances without one.
+    /// Those without one.
     pub refused: Vec<Lacking>,
     /// Whether devices may allocate more than they report.
     pub policy: Option<AllocMode>,
@@ -83,7 +83,7 @@ pub struct Mode {
     pub tokens: u64,
     /// What a device may allocate where the policy is ALL.
     pub under_all: Option<Bytes>,
-    /// Instances without a device.
+    /// Those without a device.
     pub refused: Vec<Lacking>,
 }
 
@@ -142,13 +142,28 @@ pub struct Instance {
     pub recipe: Recipe,
 }
 
-/// One instance without a device.
+/// Instances without a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lacking {
     /// Which model.
     pub model: String,
-    /// Bytes that it lacks on the device that comes closest.
+    /// How many of its instances.
+    pub instances: usize,
+    /// Bytes that each of them lacks on the device that comes closest.
     pub lacks: Bytes,
+}
+
+/// What an allocation refused, by model and what it lacks; `name` is that of an instance.
+pub(super) fn lacking(allocation: &Allocation, name: impl Fn(usize) -> String) -> Vec<Lacking> {
+    let mut found: Vec<Lacking> = Vec::new();
+    for refused in &allocation.refused {
+        let (model, lacks) = (name(refused.model), refused.lacks);
+        match found.iter_mut().find(|known| known.model == model && known.lacks == lacks) {
+            Some(known) => known.instances += 1,
+            None => found.push(Lacking { model, instances: 1, lacks }),
+        }
+    }
+    found
 }
 
 /// The logical devices of some of the GPUs of a look.
@@ -173,13 +188,10 @@ pub fn plan_models(
     let found = devices_of(look, gpus);
     let each = instances(wishes);
     let needs: Vec<Need> = each.iter().map(|&wish| wishes[wish].need()).collect();
-    let name = |instance: usize| wishes[each[instance]].shape.name().to_owned();
-    let lacking = |allocation: &Allocation| -> Vec<Lacking> {
-        allocation.refused.iter().map(|refused| Lacking { model: name(refused.model), lacks: refused.lacks }).collect()
-    };
+    let name = &|instance: usize| wishes[each[instance]].shape.name().to_owned();
     let fits = mode_fits(gpus, &found.usable, &needs, ceiling);
     let rows: Vec<Mode> =
-        fits.iter().enumerate().map(|(at, fit)| row(at == 0, fit, lacking(&fit.allocation))).collect();
+        fits.iter().enumerate().map(|(at, fit)| row(at == 0, fit, lacking(&fit.allocation, name))).collect();
 
     let slots = measured_slots(&found.usable, ceiling);
     let totals: Vec<Bytes> = needs.iter().map(Need::total).collect();
@@ -207,7 +219,7 @@ pub fn plan_models(
         outcome: outcome(&rows),
         modes: rows,
         placed,
-        refused: lacking(&allocation),
+        refused: lacking(&allocation, name),
         policy: alloc_mode(look),
         notes: notes(look, &found, wishes, ceiling),
     })
@@ -366,7 +378,7 @@ mod tests {
         assert_eq!(plan.outcome, Outcome::InOtherModes { modes: vec!["SPX/NPS1".into(), "DPX/NPS1".into()] });
         // 65527752704 of weights, 2 GiB of reserve and of cache, in 0.92 of 24576 MiB.
         let lacks = 65_527_752_704 + (4 << 30) - Share::DEFAULT.budget(Bytes(24_576 << 20)).0;
-        assert_eq!(plan.refused, [Lacking { model: "Qwen/Qwen2.5-32B".into(), lacks: Bytes(lacks) }]);
+        assert_eq!(plan.refused, [Lacking { model: "Qwen/Qwen2.5-32B".into(), instances: 1, lacks: Bytes(lacks) }]);
         assert!(plan.placed.is_empty());
 
         let plan = planned(&cpx_nps4(1), &[wish("meta-llama/Llama-3.1-405B", Dtype::Bf16, 1)]);

@@ -14,6 +14,7 @@ mod interrupt;
 mod names;
 mod output;
 mod partition;
+mod placement;
 mod recordings;
 mod results;
 mod support;

@@ -3,6 +3,7 @@
 mod apply;
 mod assert;
 mod choose;
+mod ledger;
 mod models;
 mod page;
 mod plan;
@@ -35,6 +36,15 @@ enum Command {
     /// Bring back the modes found, also after kill -9 or a reboot
     #[command(after_help = restore::HELP)]
     Restore(restore::RestoreArgs),
+    /// Give models devices, and write down what each may use
+    #[command(after_help = ledger::PLACE_HELP)]
+    Place(Box<ledger::PlaceArgs>),
+    /// Take models out of the ledger
+    #[command(after_help = ledger::RELEASE_HELP)]
+    Release(ledger::ReleaseArgs),
+    /// Set the ledger against what is in use, and say what is left
+    #[command(after_help = ledger::USAGE_HELP)]
+    Usage(ledger::UsageArgs),
 }
 
 /// Runs the command.
@@ -47,5 +57,8 @@ pub fn run(args: &PartitionArgs) -> Outcome {
         Command::Assert(args) => assert::run(args),
         Command::Apply(args) => apply::run(args),
         Command::Restore(args) => restore::run(args),
+        Command::Place(args) => ledger::place(args),
+        Command::Release(args) => ledger::release(args),
+        Command::Usage(args) => ledger::compare(args),
     }
 }

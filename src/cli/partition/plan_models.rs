@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome as Ended};
 use crate::domain::{Bytes, Provenance};
-use crate::placement::{Closest, Instance, Known, Mode, ModelPlan, Outcome, Room, Sizes, Wanted as Model, plan_models};
+use crate::placement::{
+    Closest, Instance, Known, Lacking, Mode, ModelPlan, Outcome, Room, Sizes, Wanted as Model, plan_models,
+};
 use crate::run::{Wanted, look};
 use crate::topology::sockets;
 use crate::witness::Snapshot;
@@ -85,9 +87,8 @@ fn human(plan: &ModelPlan, about: &str) -> String {
         show_instance(&mut page, instance);
     }
     page.gap();
-    for lacking in &plan.refused {
-        let text = format!("{} has no device in the modes in force: it lacks {}", lacking.model, exact(lacking.lacks));
-        page.labelled("refused", &text);
+    for each in &plan.refused {
+        page.labelled("refused", &format!("no device in the modes in force: {}", told(each)));
     }
     page.labelled("", &verdict(plan));
     page.labelled("on", about);
@@ -111,6 +112,15 @@ fn verdict(plan: &ModelPlan) -> String {
                 exact(*lacks)
             )
         }
+    }
+}
+
+/// Which model lacks what.
+pub fn told(lacking: &Lacking) -> String {
+    let Lacking { model, instances, lacks } = lacking;
+    match instances {
+        1 => format!("{model} lacks {}", exact(*lacks)),
+        several => format!("{several} x {model} lack {} each", exact(*lacks)),
     }
 }
 

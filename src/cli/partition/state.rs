@@ -1,4 +1,4 @@
-//! Where journals are kept, and the lock that goes with them.
+//! Where journals and the ledger are kept, and the lock of the journals.
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -13,16 +13,20 @@ use crate::cli::results;
 use crate::host::Host;
 use crate::witness::tree::Tree;
 
-/// The folder of journals: the one named; inside of a simulated host; else in this user's state folder, one for each
-/// machine, since home folders are shared between machines.
+/// The folder of what is remembered of a machine, its journals and its ledger: the one named; inside of a simulated host;
+/// else in this user's state folder, one for each machine, since home folders are shared between machines.
 ///
 /// # Errors
 /// This user has no state folder, or the host is a recording.
-pub fn store(named: Option<&Path>, host: &Host) -> Result<Store, Failure> {
+pub fn folder(named: Option<&Path>, host: &Host) -> Result<PathBuf, Failure> {
     let dir = match (named, host) {
         (Some(named), _) => named.to_owned(),
         (None, Host::Simulated { dir, .. }) => dir.join("partition"),
-        (None, Host::Recorded { .. }) => return Err(Failure::usage(anyhow!("a recording cannot be changed"))),
+        (None, Host::Recorded { .. }) => {
+            let problem =
+                "a recording cannot be changed, and nothing is written into it; --state DIR names another folder";
+            return Err(Failure::usage(anyhow!(problem)));
+        }
         (None, Host::Real) => {
             let state = results::state_folder().ok_or_else(|| {
                 Failure::unavailable(anyhow!("neither XDG_STATE_HOME nor HOME is set: give --state DIR"))
@@ -31,8 +35,15 @@ pub fn store(named: Option<&Path>, host: &Host) -> Result<Store, Failure> {
         }
     };
     // Programs that are started with the lock may stand elsewhere.
-    let dir = std::path::absolute(&dir).map_err(|error| Failure::usage(anyhow!("{}: {error}", dir.display())))?;
-    Ok(Store::new(dir))
+    std::path::absolute(&dir).map_err(|error| Failure::usage(anyhow!("{}: {error}", dir.display())))
+}
+
+/// The journals of a machine, in its [`folder`].
+///
+/// # Errors
+/// As [`folder`].
+pub fn store(named: Option<&Path>, host: &Host) -> Result<Store, Failure> {
+    folder(named, host).map(Store::new)
 }
 
 /// The machine's name, as a file name.
