@@ -1,5 +1,4 @@
 //! One writer, or several readers.
-#![expect(clippy::disallowed_methods, reason = "the lock lies in the folder that this module owns")]
 
 use std::fs::{File, OpenOptions};
 use std::io;

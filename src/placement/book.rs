@@ -1,4 +1,4 @@
-//! The ledger of a machine: which models were given which share of which device. Pure; the file is `crate::ledger`'s.
+//! The ledger of a machine: which models were given which share of which device. Pure: the module `ledger` has its file.
 
 use std::collections::BTreeSet;
 

@@ -27,15 +27,16 @@ use super::state;
 /// Below the options of `place --help`.
 pub const PLACE_HELP: &str = "\
 Examples:
-  validate partition place --model meta-llama/Llama-3.1-8B-Instruct --dtype fp16 --max-model-len 8192
+  validate partition place --model meta-llama/Llama-3.1-8B-Instruct --dtype fp16
   validate partition place --model 'Qwen/Qwen2.5-0.5B x 12' --gpu 0
   validate partition place --model Qwen/Qwen2.5-14B --whole-device --env-prefix AIM
 
-Writes into the ledger what each instance may use, and prints what to use for it. All instances are placed, or none. The ledger
+Writes into the ledger what each instance may use, and prints what to use for it: the least share
+that holds one longest request, or the whole device. All instances are placed, or none. The ledger
 is this user's; for one that several users keep, give all of them the same --state.
 
-Exit codes: 0 placed, 1 refused: no room, or the machine has changed since others were placed, 64 usage error, 69 there is no
-GPU or the ledger cannot be used, 130 and 143 interrupted";
+Exit codes: 0 placed, 1 refused: no room, or the machine has changed since others were placed,
+64 usage error, 69 there is no GPU or the ledger cannot be used, 130 and 143 interrupted";
 
 /// Below the options of `release --help`.
 pub const RELEASE_HELP: &str = "\
@@ -51,10 +52,11 @@ Examples:
   validate partition usage
   validate partition usage --format json | jq '.devices[] | {device, left}'
 
-Sets what was placed against what is in use: HIP's free memory, else KFD's processes and what the GPU uses beside them.
+Sets what was placed against what is in use: HIP's free memory, else KFD's processes and what the
+GPU uses beside them.
 
-Exit codes: 0 they agree, 1 they differ or the machine has changed, 64 usage error, 69 there is no GPU or the ledger cannot be
-used, 130 and 143 interrupted";
+Exit codes: 0 they agree, 1 they differ or the machine has changed, 64 usage error, 69 there is no
+GPU or the ledger cannot be used, 130 and 143 interrupted";
 
 /// Version of the documents that `--format json` prints.
 const SCHEMA: u32 = 1;

@@ -21,16 +21,17 @@ Examples:
   validate partition plan --compute CPX --memory NPS4
   validate partition plan --memory NPS1 --format json | jq .obstacles
   validate partition plan --compute CPX --host DIR               on a simulated or recorded machine
-  validate partition plan --model meta-llama/Llama-3.1-8B-Instruct --dtype fp16 --max-model-len 8192
+  validate partition plan --model Qwen/Qwen2.5-7B --dtype fp16 --max-model-len 8192
   validate partition plan --model 'Qwen/Qwen2.5-7B x 6' --model 'Qwen/Qwen2.5-32B,dtype=int4 x 2'
   validate partition plan --model ./my-model/config.json --host DIR --format json
 
 Says whether the pair is legal (and who says no: what is known of the part, or what this machine offers), how many devices it
 makes and how much memory each of them, what else changes, whether the driver must be reloaded, and who holds the GPUs.
 
-With --model it says in which modes the models fit, by what was measured in the mode in force and by the kernel's formula in
-the others, which device each gets now, and what to use there. One instance is on one device: tensor parallelism is not
-planned.
+With --model it says in which modes the models fit, which device each gets now, and what to use
+there: by what was measured in the mode in force, by the kernel's formula in the others. One
+instance is on one device: tensor parallelism is not planned. What `place` gave away does not
+count here.
 
 Exit codes: 0 it could be applied now or is in force already, or the models fit in some mode, 1 it could not or they fit
 nowhere, 64 usage error, 69 there is no GPU,
