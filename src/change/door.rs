@@ -2,7 +2,9 @@
 
 use std::io::Write as _;
 
-use crate::domain::{Bdf, Ended, Reading};
+use rustix::io::Errno;
+
+use crate::domain::{Bdf, Ended, MemoryMode, Reading};
 use crate::facts::ReloadHabit;
 use crate::host::simulated::{self, Write};
 use crate::host::{Asking, Host, HostError};
@@ -46,6 +48,19 @@ impl Refusal {
     }
 }
 
+/// A write that was refused.
+struct Unwritten {
+    why: String,
+    /// The number, where the kernel gave one.
+    errno: Option<i32>,
+}
+
+impl From<Unwritten> for Refusal {
+    fn from(unwritten: Unwritten) -> Self {
+        Self { why: unwritten.why, certain: unwritten.errno.is_some() }
+    }
+}
+
 impl Door<'_> {
     /// Does a step. Whether it took effect is read from the machine.
     ///
@@ -61,10 +76,11 @@ impl Door<'_> {
             (Step::Compute { mode, gpu }, Through::AmdSmi) => {
                 self.tool(&SetRequest::Compute { mode: *mode, gpu: None }, &[*gpu], &["-C", mode.name()])
             }
-            (Step::Memory { mode, gpus }, Through::Sysfs) | (Step::Withdraw { mode, gpus }, _) => {
-                gpus.iter().try_for_each(|gpu| self.write(*gpu, Write::Memory(*mode)))
+            (Step::Memory { mode, gpus }, Through::Sysfs) => {
+                gpus.iter().try_for_each(|gpu| self.write(*gpu, Write::Memory(*mode)).map_err(Refusal::from))
             }
-            (Step::Compute { mode, gpu }, Through::Sysfs) => self.write(*gpu, Write::Compute(*mode)),
+            (Step::Compute { mode, gpu }, Through::Sysfs) => Ok(self.write(*gpu, Write::Compute(*mode))?),
+            (Step::Withdraw { mode, gpus }, _) => gpus.iter().try_for_each(|gpu| self.withdraw(*gpu, *mode)),
         }
     }
 
@@ -96,20 +112,40 @@ impl Door<'_> {
         Err(Refusal { why, certain })
     }
 
+    /// Asks for the memory mode in force, so that no other waits. A driver that refuses even that takes no requests at
+    /// all: an APU, one older than the switching of NPS (facts/partitions.md 2.4 and 3.4).
+    fn withdraw(&self, gpu: Bdf, mode: MemoryMode) -> Result<(), Refusal> {
+        const NO_REQUESTS: [i32; 3] =
+            [Errno::NOENT.raw_os_error(), Errno::INVAL.raw_os_error(), Errno::OPNOTSUPP.raw_os_error()];
+        match self.write(gpu, Write::Memory(mode)) {
+            Err(Unwritten { errno: Some(errno), .. }) if NO_REQUESTS.contains(&errno) => Ok(()),
+            // To root only a file that nobody may write answers so.
+            Err(Unwritten { errno: Some(errno), .. }) if self.root && errno == Errno::ACCESS.raw_os_error() => Ok(()),
+            written => Ok(written?),
+        }
+    }
+
     /// A write to a partition file. What the write answers is the driver's answer.
-    fn write(&self, gpu: Bdf, written: Write) -> Result<(), Refusal> {
+    fn write(&self, gpu: Bdf, written: Write) -> Result<(), Unwritten> {
+        let (file, mode) = match written {
+            Write::Compute(mode) => ("current_compute_partition", mode.name()),
+            Write::Memory(mode) => ("current_memory_partition", mode.name()),
+        };
+        let path = self.host.sysfs_root().join("bus/pci/devices").join(gpu.to_string()).join(file);
+        let told = |why: &dyn std::fmt::Display| format!("{}: writing {mode}: {why}", path.display());
         match self.host {
-            Host::Simulated { dir, .. } => simulated::write(dir, gpu, self.root, written).map_err(refused),
-            Host::Recorded { .. } => Err(no_driver()),
+            Host::Simulated { dir, .. } => match simulated::write(dir, gpu, self.root, written) {
+                Ok(done) => done.map_err(|errno| Unwritten {
+                    why: told(&format_args!("{errno} ({})", errno.text())),
+                    errno: Some(errno.number()),
+                }),
+                Err(error) => Err(Unwritten { why: error.to_string(), errno: None }),
+            },
+            Host::Recorded { .. } => Err(Unwritten { why: told(&"a recording has no driver"), errno: None }),
             Host::Real => {
-                let (file, mode) = match written {
-                    Write::Compute(mode) => ("current_compute_partition", mode.name()),
-                    Write::Memory(mode) => ("current_memory_partition", mode.name()),
-                };
-                let path = self.host.sysfs_root().join("bus/pci/devices").join(gpu.to_string()).join(file);
                 let open = std::fs::OpenOptions::new().write(true).open(&path);
                 open.and_then(|mut file| file.write_all(mode.as_bytes()))
-                    .map_err(|error| Refusal::certain(format!("{}: writing {mode}: {error}", path.display())))
+                    .map_err(|error| Unwritten { why: told(&error), errno: error.raw_os_error() })
             }
         }
     }
@@ -118,7 +154,7 @@ impl Door<'_> {
     fn reload(&self) -> Result<(), Refusal> {
         match self.host {
             Host::Simulated { dir, .. } => simulated::reload(dir).map_err(refused),
-            Host::Recorded { .. } => Err(no_driver()),
+            Host::Recorded { .. } => Err(Refusal::certain("a recording has no driver".to_owned())),
             Host::Real => self.modprobe(&["-r", "amdgpu"]).and_then(|()| self.modprobe(&["amdgpu"])),
         }
     }
@@ -150,8 +186,4 @@ impl Door<'_> {
 /// Whether a simulated machine refused, or its folder could not be written.
 fn refused(error: HostError) -> Refusal {
     Refusal { why: error.to_string(), certain: matches!(error, HostError::Refused(_)) }
-}
-
-fn no_driver() -> Refusal {
-    Refusal::certain("a recording has no driver".to_owned())
 }

@@ -9,6 +9,7 @@ mod explain;
 mod help;
 mod hip_witness;
 mod interrupt;
+mod keep;
 pub mod list;
 mod partition;
 mod record;

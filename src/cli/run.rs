@@ -20,6 +20,7 @@ use crate::scenario::{self, Case, Level};
 use super::console::{self, Bar};
 use super::exit::{Exit, Failure, Outcome};
 use super::interrupt::Interrupt;
+use super::keep::{Keeper, changes};
 use super::results;
 use super::selection::SelectionArgs;
 use super::target::{self, Chosen};
@@ -78,6 +79,7 @@ pub fn run(args: &RunArgs) -> Outcome {
         console::note(&format!("nothing matched: of {read} cases {why}; `validate list` shows what there is"));
         return Ok(Exit::NothingMatched);
     }
+    let keeper = keeper(host.as_ref(), &plan, &asking)?;
     let clock = Clock::start();
     let jobs = side_by_side(*jobs, &plan, host.as_ref());
     let results = results::folder(results.as_deref());
@@ -90,7 +92,12 @@ pub fn run(args: &RunArgs) -> Outcome {
     folder.append(&Event::started(clock.run_id(), ids.cloned().collect())).map_err(Failure::unavailable)?;
     let options = Options { jobs, repeat: args.selection.repeat.get(), retries: *retries };
     let mut journal = Journal { folder: &mut folder, bar: Bar::new(plan.cases.len()), failed: None };
-    let mut cases = execute(&plan.cases, options, &interrupt.flag, &|case| bed.run(case), &mut journal);
+    let run = |case: &Case| match &keeper {
+        Some(keeper) => keeper.run(case, &|| bed.run(case)),
+        None => bed.run(case),
+    };
+    let mut cases = execute(&plan.cases, options, &interrupt.flag, &run, &mut journal);
+    let unrestored = keeper.and_then(|keeper| keeper.end().err());
     for record in undecided {
         journal.append(&Event::CaseFinished { case: Box::new(record.clone()) });
         cases.push(record);
@@ -102,7 +109,10 @@ pub fn run(args: &RunArgs) -> Outcome {
     }
 
     let coverage = Coverage::of(&cases);
-    let exit = exit_of(&cases, &coverage, interrupt.signal());
+    let exit = match unrestored {
+        Some(trouble) => crate::run::Exit::unrestored(&trouble.to_string()),
+        None => exit_of(&cases, &coverage, interrupt.signal()),
+    };
     let record = RunRecord {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
@@ -127,6 +137,16 @@ pub fn run(args: &RunArgs) -> Outcome {
     write_reports(formats, &record)?;
     console::note(&format!("results  {}", folder.path().display()));
     Ok(Exit::Run(record.exit.code))
+}
+
+/// Who keeps the modes of a given host, where a case may change them. A recording has none to change.
+fn keeper<'a>(host: Option<&'a Host>, plan: &Plan, asking: &Asking) -> Result<Option<Keeper<'a>>, Failure> {
+    match host {
+        Some(host @ (Host::Real | Host::Simulated { .. })) if plan.cases.iter().any(changes) => {
+            Keeper::begin(host, asking).map(Some)
+        }
+        Some(Host::Real | Host::Simulated { .. } | Host::Recorded { .. }) | None => Ok(None),
+    }
 }
 
 /// Scenarios read, expanded and chosen.

@@ -354,6 +354,100 @@ fn whenever_apply_is_killed_restore_brings_the_modes_back() {
     assert!(journalled > 10 && changed > 5, "{journalled} of 50 left a journal, {changed} changed modes");
 }
 
+/// A scenario that changes modes and leaves them changed.
+fn scenario(steps: &str, check: &str) -> String {
+    format!(
+        "title = 't'\nwhy = 'w'\nsource = 's'\nlevel = 'reconfigure'\n[applies]\npart = 'MI300X'\n[simulate]\n\
+         machine = 'mi300x'\namd-smi = '26.2.1'\n{steps}\n[[check]]\nid = '{check}'\n"
+    )
+}
+
+const SET_CPX: &str = "[[step]]\nset = { compute = 'CPX' }";
+const ASK_NPS4: &str = "[[step]]\nset = { memory = 'NPS4' }";
+const NPS4: &str = "[[step]]\nset = { memory = 'NPS4' }\n[[step]]\nreload = true";
+
+#[test]
+fn a_run_leaves_the_modes_that_it_found() {
+    for (machine, steps, check, code) in [
+        ("", SET_CPX, "set.applied", 0),
+        ("--gpus 2", NPS4, "set.applied", 0),
+        ("", ASK_NPS4, "devices.count", 0),
+        ("--fault set_ignored", SET_CPX, "set.applied", 1),
+        (
+            "--compute CPX --memory NPS4",
+            "[[step]]\nset = { memory = 'NPS1' }\n[[step]]\nreload = true",
+            "set.applied",
+            0,
+        ),
+        ("--amd-smi 25.5.1", ASK_NPS4, "devices.count", 0),
+    ] {
+        let bench = Bench::new();
+        bench.write("set.toml", scenario(steps, check));
+        let host = shim(&bench, &format!("--machine mi300x {machine}"));
+        let before = modes(&host);
+        let done = run(&bench, "run set.toml --host sim --interaction reconfigure --results r");
+        assert_eq!(done.code, code, "{machine} {steps}: {}", done.told());
+        let after = modes(&host);
+        assert_eq!((&after.0, &after.1), (&before.0, &before.1), "{machine} {steps}: {}", done.told());
+        assert!(after.2.is_null() || after.2 == before.1, "{machine} {steps}: {} waits", after.2);
+        assert!(!host.join("partition/run.json").exists(), "{machine} {steps}");
+        let state: Value = serde_json::from_slice(&state(&host)).unwrap();
+        assert!(state["clients"].as_array().unwrap().iter().all(|clients| clients == 0), "{machine} {steps}: {state}");
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_or_killed_leaves_a_way_back() {
+    for (signal, code) in [(Signal::TERM, Some(143)), (Signal::KILL, None)] {
+        let bench = Bench::new();
+        let steps = format!("{SET_CPX}\n[[step]]\nrun = ['list']\n{NPS4}");
+        bench.write("set.toml", scenario(&steps, "set.applied"));
+        let host = shim(&bench, "--machine mi300x --fault delay=300ms");
+        let before = modes(&host);
+        let mut child = spawn(&bench, "run set.toml --host sim --interaction reconfigure --results r");
+        until(|| modes(&host).0[0] == "CPX");
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), code, "{signal:?}");
+        assert_eq!(host.join("partition/run.json").exists(), code.is_none(), "{signal:?}");
+        let refused = run(&bench, "run set.toml --host sim --interaction reconfigure --results r");
+        if code.is_none() {
+            assert_eq!(refused.code, 1, "{}", refused.told());
+            let done = run(&bench, "partition restore --host sim");
+            assert_eq!(done.code, 0, "{}", done.told());
+        }
+        assert_eq!((modes(&host).0, modes(&host).1), (before.0, before.1), "{signal:?}");
+        assert!(!host.join("partition/run.json").exists(), "{signal:?}");
+    }
+}
+
+#[test]
+fn a_run_that_cannot_go_back_says_so_and_goes_no_further() {
+    let bench = Bench::new();
+    bench.write("a.toml", scenario(NPS4, "set.applied"));
+    bench.write("b.toml", scenario(SET_CPX, "set.applied"));
+    // After so many calls `a` has set and reloaded, and the driver is stuck on the way back.
+    let host = shim(&bench, "--machine mi300x --fault after=7:reload_busy");
+    let done = run(&bench, "run a.toml b.toml --host sim --interaction reconfigure --results r");
+    assert_eq!(done.code, 112, "{}", done.told());
+    assert!(done.stdout.contains("exit 112") && done.stdout.contains("1 aborted"), "{}", done.told());
+    assert!(host.join("partition/run.json").exists());
+    let done = run(&bench, "partition restore --host sim");
+    assert!(done.code == 1 && done.stderr.contains("not restored"), "{}", done.told());
+}
+
+#[test]
+fn modes_that_were_applied_by_hand_are_what_a_run_goes_back_to() {
+    let bench = Bench::new();
+    bench.write("set.toml", scenario(SET_CPX, "set.applied"));
+    let host = shim(&bench, "--machine mi300x");
+    assert_eq!(run(&bench, &format!("partition apply --host sim --compute DPX {ALL}")).code, 0);
+    let done = run(&bench, "run set.toml --host sim --interaction reconfigure --results r");
+    assert_eq!(done.code, 0, "{}", done.told());
+    assert_eq!(modes(&host).0, serde_json::json!(["DPX"]));
+    assert_eq!(run(&bench, "partition restore --host sim").code, 0);
+    assert_eq!(modes(&host).0, serde_json::json!(["SPX"]));
+}
+
 /// A folder on a file system where a flush costs nothing, where there is one.
 fn in_memory() -> (TempDir, Bench) {
     let make = || tempfile::Builder::new().prefix("rocvet-").to_owned();

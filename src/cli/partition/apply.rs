@@ -9,6 +9,7 @@ use clap::Args;
 use crate::change::{Door, Kind, Store, Trouble, back, drive, observe};
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::target;
 use crate::domain::{Reading, ToolVersion};
 use crate::facts::{ReloadHabit, reload_habit};
 use crate::host::{Asking, Host};
@@ -101,7 +102,7 @@ pub fn run(args: &ApplyArgs) -> Outcome {
     }
     let store = state::store(args.change.state.as_deref(), &session.host)?;
     let _lock = state::lock(&store, Duration::ZERO, &|| session.signal().is_some())?;
-    refuse_unfinished(&store)?;
+    state::refuse_unfinished(&store)?;
     let planned = plan::make(&session, &args.machine, &args.modes)?;
     if let Some(signal) = session.signal() {
         return Ok(Exit::Interrupted(signal));
@@ -116,21 +117,9 @@ pub fn run(args: &ApplyArgs) -> Outcome {
     agreed(&planned, consent, habit)?;
     let asking = Asking { deadline: args.change.deadline(), ..session.asking.clone() };
     let through = args.modes.through.into();
-    let door = Door { host: &session.host, through, habit, consent, root: session.privileged()?, asking };
+    let door = Door { host: &session.host, through, habit, consent, root: target::privileged(&session.host)?, asking };
     let change = Change { session: &session, door, place: (&store, Kind::Apply), hint: restore_hint(args) };
     change.apply(&planned)
-}
-
-/// A change that did not end left a machine that nobody has judged: it is restored first.
-fn refuse_unfinished(store: &Store) -> Result<(), Failure> {
-    let left = |kind| store.read(kind).map(|journal| journal.is_some_and(|journal| !journal.settled));
-    let unfinished = left(Kind::Apply).and_then(|apply| Ok(apply || left(Kind::Run)?)).map_err(Failure::unavailable)?;
-    if unfinished {
-        let problem = "an earlier change of this machine's modes did not end; nothing was changed: \
-                       `validate partition restore` goes back to the modes found";
-        return Err(Failure { exit: Exit::Run(1), error: anyhow!(problem) });
-    }
-    Ok(())
 }
 
 /// Every option that a step needs is asked for before the first is taken.

@@ -86,21 +86,6 @@ impl Session {
         self.interrupt.signal()
     }
 
-    /// Whether the caller may change modes: a simulated machine says whom it takes the caller for. Of a recording it is
-    /// asked what the machine could, so nobody is refused there.
-    ///
-    /// # Errors
-    /// The simulated machine cannot be read.
-    pub fn privileged(&self) -> Result<bool, Failure> {
-        target::privileged(&self.host)
-    }
-
-    /// Version of amd-smi, as a look found it.
-    pub fn tool(&self, seen: &Snapshot) -> Reading<ToolVersion> {
-        let report = seen.version.as_ref().map(|asked| asked.answer.value.clone());
-        report.map_or(Reading::NotReported, |report| report.and_then(|report| report.tool))
-    }
-
     /// What the machine is, for the last line of a report.
     pub fn about(&self) -> String {
         match &self.host {
@@ -109,4 +94,10 @@ impl Session {
             Host::Recorded { .. } => format!("a recorded machine: {}", self.host.origin()),
         }
     }
+}
+
+/// Version of amd-smi, as a look found it.
+pub fn tool(seen: &Snapshot) -> Reading<ToolVersion> {
+    let report = seen.version.as_ref().map(|asked| asked.answer.value.clone());
+    report.map_or(Reading::NotReported, |report| report.and_then(|report| report.tool))
 }

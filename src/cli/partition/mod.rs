@@ -9,11 +9,14 @@ mod page;
 mod plan;
 mod plan_models;
 mod restore;
-mod state;
+pub mod state;
 
 use clap::{Args, Subcommand};
 
 use super::exit::Outcome;
+
+pub use apply::habit;
+pub use choose::tool;
 
 /// Options of `validate partition`.
 #[derive(Debug, Args)]

@@ -4,13 +4,14 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::target;
 use crate::domain::{Bytes, ComputeMode, MemoryMode};
 use crate::partition::{Footing, GpuPlan, ModePlan, OtherGpu, Sizes, Through, Wish, plan};
 use crate::run::{Wanted, look};
 use crate::topology::sockets;
 use crate::witness::amd_smi::{Format, Query};
 
-use super::choose::{MachineArgs, Session, places};
+use super::choose::{MachineArgs, Session, places, tool};
 use super::models::ModelArgs;
 use super::page::{self, Page};
 use super::plan_models;
@@ -123,8 +124,8 @@ pub fn make(session: &Session, machine: &MachineArgs, modes: &ModeArgs) -> Resul
     let seen = look(&session.host, &wanted, Format::Json, &session.asking);
     let all = sockets(&seen);
     let chosen = places(machine, &all)?;
-    let tool = session.tool(&seen);
-    let footing = Footing { privileged: session.privileged()?, tool, through: modes.through.into() };
+    let footing =
+        Footing { privileged: target::privileged(&session.host)?, tool: tool(&seen), through: modes.through.into() };
     Ok(plan(&seen, &all, &chosen, modes.wish(), &footing))
 }
 

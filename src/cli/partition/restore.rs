@@ -5,13 +5,14 @@ use clap::Args;
 use crate::change::{Door, Kind, back};
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::target;
 use crate::host::Asking;
 use crate::partition::Consent;
 use crate::run::{Wanted, look};
 use crate::witness::amd_smi::{Format, Query};
 
 use super::apply::{ChangeArgs, habit};
-use super::choose::{HostArgs, Session};
+use super::choose::{HostArgs, Session, tool as version};
 use super::state;
 
 /// Below the options of `--help`.
@@ -66,10 +67,10 @@ pub fn run(args: &RestoreArgs) -> Outcome {
         reload_driver: agreed.reload_driver || journal.consent.reload_driver,
     };
     let wanted = Wanted { queries: [Query::Version].into(), ..Wanted::default() };
-    let tool = session.tool(&look(&session.host, &wanted, Format::Json, &session.asking));
+    let tool = version(&look(&session.host, &wanted, Format::Json, &session.asking));
     let asking = Asking { deadline: args.change.deadline(), ..session.asking.clone() };
     let through = journal.through;
-    let root = session.privileged()?;
+    let root = target::privileged(&session.host)?;
     let door = Door { host: &session.host, through, habit: habit(through, &tool), consent, root, asking };
     // Until the modes are back this is a change that did not end.
     journal.settled = false;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
-use crate::change::{Lock, Store};
+use crate::change::{Kind, Lock, Store};
 use crate::cli::console;
-use crate::cli::exit::Failure;
+use crate::cli::exit::{Exit, Failure};
 use crate::cli::results;
 use crate::host::Host;
 use crate::witness::tree::Tree;
@@ -72,7 +72,7 @@ pub fn lock(store: &Store, patience: Duration, stop: &dyn Fn() -> bool) -> Resul
                 "another change of this machine's modes is under way, or a program that it started still runs \
                  (`fuser {dir}/lock` names it); nothing was changed"
             );
-            return Err(Failure { exit: crate::cli::exit::Exit::Run(1), error: anyhow!(problem) });
+            return Err(Failure { exit: Exit::Run(1), error: anyhow!(problem) });
         }
         if waited.is_zero() {
             console::note("waiting for another change of this machine's modes to end");
@@ -80,4 +80,19 @@ pub fn lock(store: &Store, patience: Duration, stop: &dyn Fn() -> bool) -> Resul
         sleep(PAUSE);
         waited += PAUSE;
     }
+}
+
+/// A change that did not end left a machine that nobody has judged: it is restored first.
+///
+/// # Errors
+/// There is one, or a journal cannot be read.
+pub fn refuse_unfinished(store: &Store) -> Result<(), Failure> {
+    let left = |kind| store.read(kind).map(|journal| journal.is_some_and(|journal| !journal.settled));
+    let unfinished = left(Kind::Apply).and_then(|apply| Ok(apply || left(Kind::Run)?)).map_err(Failure::unavailable)?;
+    if unfinished {
+        let problem = "an earlier change of this machine's modes did not end; nothing was changed: \
+                       `validate partition restore` goes back to the modes found";
+        return Err(Failure { exit: Exit::Run(1), error: anyhow!(problem) });
+    }
+    Ok(())
 }

@@ -18,12 +18,12 @@ pub enum Write {
     Memory(MemoryMode),
 }
 
-/// Writes to a partition file of one GPU; `root` is who writes.
+/// Writes to a partition file of one GPU; `root` is who writes. Gives back what the write answers.
 ///
 /// # Errors
-/// As [`update`], or the file or the driver refuses.
-pub fn write(dir: &Path, gpu: Bdf, root: bool, written: Write) -> Result<(), HostError> {
-    let done = update(dir, |kernel| {
+/// As [`update`].
+pub fn write(dir: &Path, gpu: Bdf, root: bool, written: Write) -> Result<Result<(), Errno>, HostError> {
+    update(dir, |kernel| {
         if !root {
             return Err(Errno::EACCES);
         }
@@ -32,10 +32,5 @@ pub fn write(dir: &Path, gpu: Bdf, root: bool, written: Write) -> Result<(), Hos
             Write::Compute(mode) => kernel.write_compute(place, mode),
             Write::Memory(mode) => kernel.write_memory(place, mode),
         }
-    })?;
-    let (file, mode) = match written {
-        Write::Compute(mode) => ("current_compute_partition", mode.name()),
-        Write::Memory(mode) => ("current_memory_partition", mode.name()),
-    };
-    done.map_err(|errno| HostError::Refused(format!("{gpu}/{file}: writing {mode}: {errno} ({})", errno.text())))
+    })
 }
