@@ -81,5 +81,5 @@ Exit codes:
   64   usage or scenario error
   69   a backend, a program or a permission is missing
   70   a bug in rocvet
-  112  stopped: the partition modes found could not be brought back (`validate partition restore` tries again)
+  112  partition modes did not come back: `validate partition restore` tries again
   130, 143  interrupted";
