@@ -252,6 +252,28 @@ fn a_ledger_that_cannot_be_trusted_is_named_and_left_alone() {
 }
 
 #[test]
+fn auto_takes_hardware_where_it_can_be_queried_else_a_simulated_machine_and_says_which() {
+    let bench = Bench::new();
+    let args = ["plan", "--model", "Qwen/Qwen2.5-0.5B", "--host", "auto", "--format", "json"];
+    let done = partition(&bench, &args);
+    assert_eq!(done.code, 0, "{}", done.told());
+    let plan = json(&done);
+    let machine = plan["machine"].as_str().unwrap();
+    // Where these tests run there is a GPU or there is none.
+    match plan["provenance"].as_str().unwrap() {
+        "hardware" => assert!(machine.starts_with("this machine (hardware); this machine can be queried"), "{machine}"),
+        _ => {
+            assert!(
+                machine.starts_with("a simulated machine: simulated mi300x (1 GPU); this machine cannot"),
+                "{machine}"
+            );
+            let place = partition(&bench, &["place", "--model", "Qwen/Qwen2.5-0.5B", "--host", "auto"]);
+            assert_eq!(place.code, 69, "nothing is placed on what is not there: {}", place.told());
+        }
+    }
+}
+
+#[test]
 fn nothing_is_written_into_a_recording() {
     let bench = bench();
     bench.must(&["record", "rec", "--host", "sim"]);

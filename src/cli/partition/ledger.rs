@@ -155,12 +155,11 @@ struct Looked {
 }
 
 impl Looked {
-    fn at(machine: &MachineArgs) -> Result<Self, Failure> {
-        let session = Session::open(&machine.host)?;
+    fn at(session: Session) -> Self {
         let seen = looked(&session);
         let about = session.about();
         let devices = devices(&seen).usable;
-        Ok(Self { session, seen, devices, about })
+        Self { session, seen, devices, about }
     }
 
     fn present(&self) -> Present<'_> {
@@ -182,7 +181,7 @@ impl Looked {
 /// A model or GPU is not known, or the ledger cannot be used.
 pub fn place(args: &PlaceArgs) -> Outcome {
     let wishes = args.models.wishes()?;
-    let looked = Looked::at(&args.machine)?;
+    let looked = Looked::at(Session::open(&args.machine.host)?);
     let on = looked.chosen(&args.machine)?;
     let ledger = ledger(&args.state, &looked.session.host)?;
     let (since, style) = (Clock::now(), args.models.style());
@@ -291,7 +290,7 @@ fn nothing_placed(args: &ReleaseArgs) -> Outcome {
 /// # Errors
 /// There is no such GPU, or the ledger cannot be used.
 pub fn compare(args: &UsageArgs) -> Outcome {
-    let looked = Looked::at(&args.machine)?;
+    let looked = Looked::at(Session::to_look(&args.machine.host)?);
     let on = looked.chosen(&args.machine)?;
     let ledger = ledger(&args.state, &looked.session.host)?;
     let book = ledger.read().map_err(unusable)?.unwrap_or_else(|| Book::new(looked.present()));

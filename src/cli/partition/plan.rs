@@ -99,7 +99,7 @@ pub struct PlanArgs {
 /// # Errors
 /// There is no such host or GPU.
 pub fn run(args: &PlanArgs) -> Outcome {
-    let session = Session::open(&args.machine.host)?;
+    let session = Session::to_look(&args.machine.host)?;
     if args.models.any() {
         return plan_models::run(&session, &args.machine, &args.models, args.format);
     }
