@@ -80,7 +80,9 @@ Examples:
   validate record node17 --host sim          a simulated one
   validate run --host node17                 the same checks, later and elsewhere
 
-A recording holds no serial number, UUID or host name. Nothing in it is ever executed.
+It holds amd-smi's answers, what the witnesses read of /sys, /proc and /dev, and the lines of the kernel log about the GPU's
+driver: with pseudonyms for serial numbers, UUIDs, the host, processes and their units. DIR/manifest.toml lists every file with its
+SHA-256 and says what could not be recorded. Nothing in a recording is ever executed.
 
 Exit codes: 0 recorded, 64 usage error, 69 there is nothing to record or it cannot be written, 130 and 143 interrupted";
 
