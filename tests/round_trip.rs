@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use rocvet::domain::Reading;
+use rocvet::domain::{ComputeMode, Reading};
 use rocvet::host::record::{Extent, record};
 use rocvet::host::simulated::{self, Faces};
 use rocvet::host::{Asking, Host};
 use rocvet::process::Cancel;
 use rocvet::run::{Wanted, look};
+use rocvet::sim::fault::{Layer, Named};
 use rocvet::sim::{Machine, machine_named, machine_names};
 use rocvet::witness::amd_smi::{Format, Query};
 use rocvet::witness::{Call, Snapshot};
@@ -130,28 +131,24 @@ fn a_machine_of_64_devices_in_use_is_seen_the_same_in_its_recording() {
 
 #[test]
 fn every_fault_of_the_kernel_is_seen_the_same_in_the_recording() {
-    for fault in [
-        "driver_missing",
-        "driver_loaded_zero_gpus",
-        "initstate_going",
-        "amdgpu_builtin_no_initstate",
-        "kfd_missing",
-        "unknown_partition_mode",
-        "empty_compute_partition_file",
-        "spx_not_available",
-        "in_reset",
-        "missing_last_device",
-        "no_drm",
-        "index_order",
-        "empty_memory_caps",
+    let named = Named::ALL.iter().filter(|named| named.layer() == Layer::Kernel).map(|named| named.name());
+    let with_parameter = [
         "read_current_compute_partition=EIO",
+        "read_available_memory_partition=ENOTTY",
         "wrong_memory=1024MiB",
-        "whole_gpu_memory",
-        "uuid_shared",
-        "garbage",
-        "several_documents",
-        "signal=SIGSEGV",
-    ] {
+        "missing_device=3",
+    ];
+    for fault in named.chain(with_parameter) {
+        let machine = faulty("mi300x", fault);
+        check(fault, &Machine { gpus: 2, compute: ComputeMode::Dpx, ..machine });
+    }
+}
+
+#[test]
+fn a_tool_that_fails_is_seen_the_same_in_the_recording() {
+    for fault in
+        ["whole_gpu_memory", "uuid_shared", "garbage", "several_documents", "signal=SIGSEGV", "library_missing"]
+    {
         check(fault, &faulty("mi300x", fault));
     }
 }

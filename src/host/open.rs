@@ -98,7 +98,7 @@ impl Host {
     /// A host of nothing but the kernel's trees.
     fn trees(dir: &Path) -> Self {
         let file = HostFile::new(HostKind::Recorded, format!("kernel trees in {}", dir.display()), None);
-        Self::Recorded { dir: dir.to_owned(), file, recording: Recording::default() }
+        Self::Recorded { dir: dir.to_owned(), file, recording: Recording::default(), manifest: None }
     }
 
     /// The same host, with another executable to start as `amd-smi`. Only a simulated host starts one of ours.
@@ -161,7 +161,8 @@ impl Host {
         match self {
             Self::Real => read_access(&self.root().join("dev"), render, Asker::ThisProcess),
             Self::Simulated { .. } => read_access(&self.root().join("dev"), render, Asker::Described),
-            Self::Recorded { manifest, .. } => manifest.as_ref().and_then(Manifest::access),
+            Self::Recorded { manifest: Some(manifest), .. } => manifest.access(),
+            Self::Recorded { manifest: None, .. } => read_access(&self.root().join("dev"), render, Asker::Described),
         }
     }
 

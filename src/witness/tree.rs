@@ -29,6 +29,23 @@ const KNOWN_ERRNOS: [(&str, Errno); 6] = [
     ("ENODEV", Errno::NODEV),
 ];
 
+/// The target of the link that stands in a host folder for a file whose read fails this way; `None` where nothing has to
+/// stand there, or nothing can.
+pub fn failing_link(failure: &TreeProblem) -> Option<String> {
+    match failure {
+        TreeProblem::Io(text) => {
+            let known = KNOWN_ERRNOS.iter().find(|(_, errno)| problem(*errno) == *failure);
+            Some(format!("{ERRNO_LINK}{}", known.map_or(text.as_str(), |(name, _)| *name)))
+        }
+        TreeProblem::Missing
+        | TreeProblem::Escapes { .. }
+        | TreeProblem::TooDeep
+        | TreeProblem::NotAFile
+        | TreeProblem::TooLarge { .. }
+        | TreeProblem::TooMany => None,
+    }
+}
+
 /// Entries read of one folder.
 pub const MAX_ENTRIES: usize = 4096;
 

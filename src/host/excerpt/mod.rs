@@ -8,7 +8,7 @@ pub(super) use kmsg::kernel_log;
 pub(super) use proc::proc;
 pub(super) use sys::sys;
 
-use crate::witness::tree::Tree;
+use crate::witness::tree::{Tree, failing_link};
 
 use super::pseudonym::Pseudonyms;
 
@@ -47,9 +47,16 @@ pub(super) fn opt(root: &std::path::Path) -> Vec<Entry> {
     taken.collect()
 }
 
-/// One file, when it is there and can be read.
+/// One file, when it is there. One that cannot be read cannot be read in the recording either.
 fn copy(tree: &Tree, path: &str, below: &str, names: &mut Pseudonyms, entries: &mut Vec<Entry>) {
-    let Ok(bytes) = tree.read(path, LIMIT) else { return };
+    let bytes = match tree.read(path, LIMIT) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let link = |target| Entry::Link { path: format!("{below}/{path}"), target };
+            entries.extend(failing_link(&error.problem).map(link));
+            return;
+        }
+    };
     let text = String::from_utf8_lossy(&bytes);
     let text = match path.rsplit('/').next() {
         Some("unique_id") => names.hex_file(&text),

@@ -9,7 +9,7 @@ use crate::domain::{Bytes, Signal};
 
 use super::Errno;
 
-pub use named::Named;
+pub use named::{Layer, Named};
 pub use text::{FaultError, MAX_NESTING, Spelling, spellings};
 
 /// One fault.
