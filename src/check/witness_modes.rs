@@ -1,6 +1,6 @@
 //! `witness.modes`: amd-smi, sysfs and KFD tell the same modes.
 
-use crate::domain::{CheckId, ComputeMode, Confidence, Reading};
+use crate::domain::{CheckId, ComputeMode, Confidence, MemoryMode, Reading};
 use crate::topology::{Socket, sockets};
 use crate::witness::Observations;
 use crate::witness::amd_smi::{Query, StaticPartitionRow};
@@ -13,7 +13,7 @@ use super::voices::Voices;
 
 pub(super) const ABOUT: About = About {
     id: CheckId::WitnessModes,
-    what: "Each GPU's modes by amd-smi, by sysfs, and by what KFD's nodes make (their number, and the XCCs of each).",
+    what: "Each GPU's modes by amd-smi, by sysfs, and by KFD's nodes: their XCCs make the compute mode, their sizes the memory mode.",
     why: "One witness may lag behind or be wrong; whoever trusts the wrong one places eight jobs on one device.",
     source: "facts/partitions.md sections 4, 5 and 9; facts/amd-smi.md 1.4 and section 5 (amdsmi#100)",
     confidence: Confidence::Certain,
@@ -81,8 +81,8 @@ fn compute(collector: &mut Collector, socket: &Socket<'_>, rows: &[Row<'_>]) {
     let mut voices = Voices::default();
     voices.hear("sysfs", &sysfs);
     match &made {
-        Ok(made) => voices.hear("KFD", &Reading::Value(made.words())),
-        Err(why) => voices.miss("KFD", *why),
+        Ok(made) => voices.hear("KFD", &Reading::Value(made.names())),
+        Err(why) => voices.miss("KFD", why.as_str()),
     }
     hear_amd_smi(&mut voices, socket, &shown);
     if voices.too_few(collector, &subject) {
@@ -91,12 +91,7 @@ fn compute(collector: &mut Collector, socket: &Socket<'_>, rows: &[Row<'_>]) {
     if let (Some(mode), Ok(made)) = (sysfs.value(), &made)
         && !made.modes.contains(mode)
     {
-        collector.unmet(
-            "sysfs-differs",
-            subject,
-            format!("{} (KFD, believed)", made.words()),
-            format!("{mode} (sysfs)"),
-        );
+        collector.unmet("sysfs-differs", subject, made.words(), format!("{mode} (sysfs)"));
         return;
     }
     let believed = sysfs.value().copied().map(|mode| (mode, "sysfs"));
@@ -114,12 +109,25 @@ fn memory(collector: &mut Collector, socket: &Socket<'_>, rows: &[Row<'_>]) {
     let subject = format!("{} memory partition", socket.name());
     let sysfs = socket.memory();
     let shown: Vec<_> = rows.iter().map(|row| (row.partition, &row.row.memory)).collect();
+    let by_nodes = memory_by_nodes(socket);
     let mut voices = Voices::default();
     voices.hear("sysfs", &sysfs);
-    hear_amd_smi(&mut voices, socket, &shown);
-    if !voices.too_few(collector, &subject) {
-        judge_amd_smi(collector, &subject, sysfs.value().map(|mode| (*mode, "sysfs")), &shown, &voices);
+    if let Reading::Value(_) = by_nodes {
+        voices.hear("KFD", &by_nodes);
     }
+    hear_amd_smi(&mut voices, socket, &shown);
+    if voices.too_few(collector, &subject) {
+        return;
+    }
+    if let (Some(mode), Some(made)) = (sysfs.value(), by_nodes.value())
+        && mode != made
+    {
+        let expected = format!("{made} by the sizes of the nodes (KFD, believed)");
+        collector.unmet("sysfs-differs", subject, expected, format!("{mode} (sysfs)"));
+        return;
+    }
+    let believed = sysfs.value().map(|mode| (*mode, "sysfs")).or(by_nodes.value().map(|mode| (*mode, "KFD")));
+    judge_amd_smi(collector, &subject, believed, &shown, &voices);
 }
 
 /// amd-smi's word on a GPU is that on its first partition; the other rows repeat it, or say nothing.
@@ -185,34 +193,49 @@ fn selector(collector: &mut Collector, socket: &Socket<'_>) {
 /// What the KFD nodes of a GPU can be the result of.
 struct Made {
     nodes: usize,
-    xccs: u32,
     modes: Vec<ComputeMode>,
 }
 
 impl Made {
-    fn words(&self) -> String {
+    fn names(&self) -> String {
         let modes: Vec<_> = self.modes.iter().map(|mode| mode.name()).collect();
-        let modes = if modes.is_empty() { "no mode".to_owned() } else { modes.join(" or ") };
+        if modes.is_empty() { "no mode".to_owned() } else { modes.join(" or ") }
+    }
+
+    fn words(&self) -> String {
         let nodes = if self.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", self.nodes) };
-        format!("{modes}: {nodes} of {} XCC{}", self.xccs, if self.xccs == 1 { "" } else { "s" })
+        format!("{} by {nodes} (KFD, believed)", self.names())
     }
 }
 
-/// Modes that make devices of as many XCCs as these have. The XCCs of the whole GPU are the part's where it is known,
-/// for a node can be missing; else, and in a guest, those of the nodes together.
-fn made_by_nodes(socket: &Socket<'_>) -> Result<Made, &'static str> {
-    let xccs: Option<Vec<u32>> = socket.nodes.iter().map(|node| node.num_xcc.value().copied()).collect();
-    let Some(all) = xccs else { return Err("num_xcc not reported") };
-    let Some(&xccs) = all.first() else { return Err("no node of this GPU") };
-    if xccs == 0 || all.iter().any(|other| *other != xccs) {
-        return Err("its nodes have different numbers of XCCs");
+/// The mode by the XCCs of each node, where the part is known, for a node can be missing; else, and in a guest, the modes
+/// that make so many nodes of the XCCs that they have together.
+fn made_by_nodes(socket: &Socket<'_>) -> Result<Made, String> {
+    let nodes = socket.nodes.len();
+    if nodes == 0 {
+        return Err("no node of this GPU".to_owned());
     }
-    let (parts, virtual_function) = socket.parts();
-    let whole = match parts.first() {
-        Some(part) if !virtual_function => part.xccs,
-        Some(_) | None => all.iter().fold(0_u32, |sum, each| sum.saturating_add(*each)),
+    let by_part = socket.compute_by_nodes();
+    let modes = match &by_part {
+        Reading::Value(mode) => vec![*mode],
+        Reading::Malformed { problem, .. } => return Err(problem.clone()),
+        Reading::NotApplicable | Reading::NotReported => {
+            let xccs: Option<Vec<u32>> = socket.nodes.iter().map(|node| node.num_xcc.value().copied()).collect();
+            let xccs = xccs.ok_or("num_xcc not reported")?;
+            if xccs.iter().any(|other| Some(other) != xccs.first()) {
+                return Err("its nodes have different numbers of XCCs".to_owned());
+            }
+            let whole = xccs.iter().fold(0_u32, |sum, each| sum.saturating_add(*each));
+            let makes = |mode: &ComputeMode| usize::try_from(mode.devices(whole)) == Ok(nodes);
+            ComputeMode::ALL.into_iter().filter(makes).collect()
+        }
     };
-    let modes =
-        ComputeMode::ALL.into_iter().filter(|mode| whole.is_multiple_of(xccs) && mode.devices(whole) == whole / xccs);
-    Ok(Made { nodes: all.len(), xccs, modes: modes.collect() })
+    Ok(Made { nodes, modes })
+}
+
+/// The memory mode by the sizes of a GPU's nodes. Where the part has one mode only they tell nothing.
+fn memory_by_nodes(socket: &Socket<'_>) -> Reading<MemoryMode> {
+    let (parts, _) = socket.parts();
+    let several = parts.first().is_some_and(|part| part.memory_modes.len() > 1);
+    if several && !socket.nodes.is_empty() { socket.memory_by_nodes() } else { Reading::NotReported }
 }

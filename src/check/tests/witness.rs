@@ -2,7 +2,7 @@
 
 use super::machine::failure;
 use super::{case, evaluate, judge, told};
-use crate::domain::{CheckSpec, ComputeMode, MemoryMode, Reading};
+use crate::domain::{Bytes, CheckSpec, ComputeMode, MemoryMode, Reading};
 use crate::facts;
 use crate::witness::{Access, ModuleState, Observations};
 
@@ -56,36 +56,43 @@ fn modes_are_set_against_each_other() {
                 |seen| seen.sysfs()[0].profile_selected = Reading::Value(ComputeMode::Cpx),
                 &["doubtful profile-selector-moved GPU 0000:05:00.0 xcp_config"],
             ),
-            case(
-                "without sysfs KFD and amd-smi are two for the compute mode, and amd-smi is alone with the memory mode",
-                |seen| seen.after.sysfs = None,
-                &[
-                    "gap not reported GPU 0000:05:00.0 memory partition",
-                    "gap not reported GPU 0000:26:00.0 memory partition",
-                ],
-            ),
+            case("without sysfs KFD and amd-smi are two", |seen| seen.after.sysfs = None, &[]),
             case(
                 "without sysfs KFD is believed",
                 |seen| {
                     seen.after.sysfs = None;
                     seen.modes()[0].compute = Reading::Value(ComputeMode::Spx);
+                    seen.modes()[3].memory = Reading::Value(MemoryMode::Nps4);
                 },
                 &[
                     "unmet amd-smi-differs GPU 0000:05:00.0 compute partition",
-                    "gap not reported GPU 0000:05:00.0 memory partition",
-                    "gap not reported GPU 0000:26:00.0 memory partition",
+                    "unmet amd-smi-differs GPU 0000:26:00.0 memory partition",
                 ],
+            ),
+            case(
+                "sysfs says another memory mode than the sizes of KFD's nodes",
+                |seen| seen.sysfs()[SECOND].memory = Reading::Value(MemoryMode::Nps4),
+                &["unmet sysfs-differs GPU 0000:26:00.0 memory partition"],
+            ),
+            case(
+                "sizes that no mode gives tell nothing: sysfs and amd-smi are two",
+                |seen| seen.kfd()[2].memory = Reading::Value(Bytes(1 << 30)),
+                &[],
+            ),
+            case(
+                "sysfs alone with the memory mode",
+                |seen| {
+                    seen.kfd()[2].memory = Reading::Value(Bytes(1 << 30));
+                    (2..4).for_each(|at| seen.modes()[at].memory = Reading::NotApplicable);
+                },
+                &["gap not reported GPU 0000:26:00.0 memory partition"],
             ),
             case("without KFD sysfs and amd-smi are two", |seen| seen.after.kfd = None, &[]),
             case("nodes of different sizes make no mode", |seen| seen.kfd()[0].num_xcc = Reading::Value(2), &[]),
             case(
                 "amd-smi does not answer",
                 |seen| seen.after.static_partition = None,
-                &[
-                    "gap not reported StaticPartition",
-                    "gap not reported GPU 0000:05:00.0 memory partition",
-                    "gap not reported GPU 0000:26:00.0 memory partition",
-                ],
+                &["gap not reported StaticPartition"],
             ),
         ],
     );
@@ -119,7 +126,7 @@ fn what_is_met_names_who_took_part() {
     let met = |spec: &CheckSpec| -> Vec<String> {
         evaluate(spec, &seen).findings().iter().map(|finding| finding.observed().to_owned()).collect()
     };
-    assert_eq!(met(&CheckSpec::WitnessModes)[0], "DPX (sysfs, amd-smi), DPX: 2 nodes of 4 XCCs (KFD)");
+    assert_eq!(met(&CheckSpec::WitnessModes)[0], "DPX (sysfs, KFD, amd-smi)");
     assert_eq!(met(&CheckSpec::WitnessCount), ["4 (modes in sysfs, KFD, render nodes, amd-smi, HIP)"]);
     let mut seen = super::healthy();
     seen.after.hip = Some(Reading::NotReported);
