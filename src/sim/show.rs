@@ -123,6 +123,7 @@ fn gpu(kernel: &Kernel, index: u32) -> Gpu {
         max_link_speed: if reference || instinct { 32 } else { 16 },
         metrics: (!reference || model.partitionable).then(|| GpuMetrics {
             num_partition: u16::try_from(shown.devices(model.xccs)).ok(),
+            xccs: model.xccs,
             hotspot: 42,
             socket_power: 140,
             gfx_activity: 0,

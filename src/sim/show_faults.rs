@@ -43,8 +43,7 @@ fn apply_named(named: Named, view: &mut View) {
         }
         Named::UnknownPartitionMode => each_files(view, |files| {
             files.current_compute = Ok("UNKNOWN".to_owned());
-            // As in the transcripts: the memory file was taken away, so that the tool complains once only.
-            files.current_memory = Err(Errno::ENOENT);
+            files.current_memory = Ok("UNKNOWN".to_owned());
         }),
         Named::EmptyComputePartitionFile => each_files(view, |files| files.current_compute = Ok(String::new())),
         Named::SpxNotAvailable => each_files(view, |files| files.available_compute = Ok("QPX, CPX".to_owned())),
@@ -61,7 +60,7 @@ fn apply_named(named: Named, view: &mut View) {
         Named::IndexOrder => reverse_order(view),
         Named::NumPartitionsZero => {
             for metrics in view.gpus.iter_mut().filter_map(|gpu| gpu.metrics.as_mut()) {
-                metrics.num_partition = Some(0);
+                metrics.xccs = 0;
             }
         }
         Named::EmptyMemoryCaps => each_files(view, |files| files.available_memory = Ok(String::new())),

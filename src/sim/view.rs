@@ -108,6 +108,8 @@ pub struct Gpu {
 pub struct GpuMetrics {
     /// `num_partition`; `None` where the table says 0xffff.
     pub num_partition: Option<u16>,
+    /// XCCs whose clock the table has: the tool counts them to know how many partitions CPX makes.
+    pub xccs: u32,
     /// Hotspot temperature, degrees Celsius.
     pub hotspot: u16,
     /// Current socket power, W.

@@ -88,6 +88,8 @@ impl Shown<'_> {
         args.push(self.lane.root.clone().into());
         let first = way.first.map_or_else(String::new, |folder| format!("/{folder}:"));
         args.extend(["/usr/bin/env".into(), format!("PATH={first}/usr/sbin:/usr/bin:/sbin:/bin").into()]);
+        // As the recorded transcripts were made: what Python and the library print comes in the order in which they do.
+        args.push("PYTHONUNBUFFERED=1".into());
         args.extend(words.iter().map(OsString::from));
         start("chroot", args, way.deadline, way.stdin.map(|line| line.as_bytes().to_vec()))
     }

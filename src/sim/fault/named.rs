@@ -78,7 +78,7 @@ named! {
     IndexOrder "index_order" Kernel
         "The tool finds the GPUs in another order than HIP numbers them.", "facts/amd-smi.md section 4 no 19 (MI325X capture)";
     NumPartitionsZero "num_partitions_zero" Kernel
-        "gpu_metrics has no partition count, so profiles show 0 partitions.", "ROCm/amdsmi#132, rocm-systems#4516";
+        "gpu_metrics has no clock of any XCC, so the CPX profile shows 0 partitions.", "ROCm/amdsmi#132, rocm-systems#4516";
     EmptyMemoryCaps "empty_memory_caps" Kernel
         "available_memory_partition is empty, and so is the tool's cell.", "facts/amd-smi.md 2.2 (6.4.0 on MI300A)";
     VramUsedStuck "vram_used_stuck" Kernel

@@ -23,13 +23,14 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
             partition(tree, &dir, gpu, files, machine);
         }
         let sharing = view.devices.iter().filter(|device| device.gpu == index).count();
-        // Only the table of the MI300 family (v1.6) is known here.
-        if let Some(metrics) = gpu.metrics.as_ref().filter(|_| gpu.model.partitionable) {
-            tree.bytes(format!("{dir}/gpu_metrics"), gpu_metrics::blob(metrics, gpu.model.xccs, sharing), 0o644);
+        if let Some(metrics) = &gpu.metrics {
+            tree.bytes(format!("{dir}/gpu_metrics"), gpu_metrics::blob(metrics, gpu, sharing), 0o644);
         }
         tree.text(format!("{dir}/hwmon/hwmon{}/name", index + 3), "amdgpu");
         tree.link(format!("sys/bus/pci/devices/{}", gpu.bdf), format!("../../../{below_sys}"));
         tree.link(format!("sys/module/amdgpu/drivers/pci:amdgpu/{}", gpu.bdf), format!("../../../../{below_sys}"));
+        // 26.3 and later take a built-in driver for loaded by these.
+        tree.link(format!("sys/bus/pci/drivers/amdgpu/{}", gpu.bdf), format!("../../../../{below_sys}"));
         tree.link(format!("{dir}/driver"), "../../../../bus/pci/drivers/amdgpu");
         if !machine.quirks.reference_tree {
             hive(tree, view, index, gpu);
