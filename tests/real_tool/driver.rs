@@ -1,7 +1,7 @@
 //! The layer between the tree and the tool: a FUSE file system that shows a simulated host's `sys` folder and answers
 //! writes as the driver does. Writes go to the same `sim::Kernel` that the shim changes, through the host's lock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -27,15 +27,26 @@ const PAGE: u64 = 4096;
 /// How long the kernel may remember what it was told: until it is told otherwise, after a write.
 const LONG: Duration = Duration::from_secs(3600);
 
+/// A driver layer in its place.
+pub struct Mounted {
+    known: Arc<Mutex<Known>>,
+    /// Until it is dropped.
+    pub session: BackgroundSession,
+}
+
+impl Mounted {
+    /// What was written last to each GPU's `xcp_config`, by folder of the GPU.
+    pub fn selected(&self) -> BTreeMap<PathBuf, ComputeMode> {
+        self.known.lock().map(|known| known.selected.clone()).unwrap_or_default()
+    }
+}
+
 /// Shows `host`'s `sys` folder at `place` until the session is dropped.
-pub fn show(host: &Path, place: &Path) -> Result<BackgroundSession, String> {
+pub fn show(host: &Path, place: &Path) -> Result<Mounted, String> {
     let shown = tree::read(host).map_err(|error| format!("{}: {error}", host.display()))?;
     let notifier = Arc::new(OnceLock::new());
-    let driver = Driver {
-        host: host.to_owned(),
-        known: Mutex::new(Known { tree: shown, ..Known::default() }),
-        notifier: Arc::clone(&notifier),
-    };
+    let known = Arc::new(Mutex::new(Known { tree: shown, ..Known::default() }));
+    let driver = Driver { host: host.to_owned(), known: Arc::clone(&known), notifier: Arc::clone(&notifier) };
     let mut config = Config::default();
     config.mount_options = vec![MountOption::FSName("rocvet".into()), MountOption::DefaultPermissions];
     // The tool is called by a user who did not mount it, too.
@@ -45,12 +56,12 @@ pub fn show(host: &Path, place: &Path) -> Result<BackgroundSession, String> {
     let failed = |error| format!("FUSE at {}: {error}", place.display());
     let session = Session::new(driver, place, &config).map_err(failed)?;
     let _ = notifier.set(session.notifier());
-    session.spawn().map_err(failed)
+    Ok(Mounted { known, session: session.spawn().map_err(failed)? })
 }
 
 struct Driver {
     host: PathBuf,
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
     notifier: Arc<OnceLock<Notifier>>,
 }
 
@@ -62,7 +73,7 @@ struct Known {
     paths: Vec<PathBuf>,
     numbers: HashMap<PathBuf, u64>,
     /// By folder of a GPU.
-    selected: HashMap<PathBuf, ComputeMode>,
+    selected: BTreeMap<PathBuf, ComputeMode>,
 }
 
 impl Known {
@@ -185,7 +196,9 @@ impl Driver {
         let path = self.known()?.path(number)?;
         let text = String::from_utf8_lossy(data).trim().to_owned();
         if path == Path::new(RELOAD) {
-            return self.ask(&Kernel::reload_driver);
+            self.ask(&Kernel::reload_driver)?;
+            self.known()?.selected.clear();
+            return Ok(());
         }
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::EISDIR) };
         match name.to_str() {

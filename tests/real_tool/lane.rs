@@ -5,10 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fuser::BackgroundSession;
 use rocvet::process::Outcome;
 
-use crate::driver;
+use crate::driver::{self, Mounted};
 use crate::program::{must, start};
 
 /// Longest that a mount takes, and longest that the tool does: 27.x gives up on a driver after a minute.
@@ -29,7 +28,7 @@ pub struct Lane {
 pub struct Shown<'a> {
     lane: &'a Lane,
     bound: Vec<PathBuf>,
-    session: Option<BackgroundSession>,
+    driver: Option<Mounted>,
 }
 
 /// How a program is run in a lane.
@@ -65,8 +64,8 @@ impl Lane {
 
     /// Shows the machine of a host folder as this one.
     pub fn show(&self, host: &Path) -> Result<Shown<'_>, String> {
-        let mut shown = Shown { lane: self, bound: Vec::new(), session: None };
-        shown.session = Some(driver::show(host, &self.root.join("sys"))?);
+        let mut shown = Shown { lane: self, bound: Vec::new(), driver: None };
+        shown.driver = Some(driver::show(host, &self.root.join("sys"))?);
         for name in PROC {
             let (file, place) = (host.join("proc").join(name), self.root.join("proc").join(name));
             if file.is_file() {
@@ -79,6 +78,15 @@ impl Lane {
 }
 
 impl Shown<'_> {
+    /// What was written last to each GPU's `xcp_config`, in the order of the GPUs.
+    pub fn selected(&self) -> Vec<String> {
+        let selected = self.driver.as_ref().map(Mounted::selected).unwrap_or_default();
+        let line = |(gpu, mode): (PathBuf, _)| {
+            format!("xcp_config of {}: {mode}", gpu.file_name().unwrap_or_default().to_string_lossy())
+        };
+        selected.into_iter().map(line).collect()
+    }
+
     /// Runs a program of the root.
     pub fn run(&self, words: &[&str], way: Way<'_>) -> Outcome {
         let mut args: Vec<OsString> = Vec::new();
@@ -100,10 +108,10 @@ impl Drop for Shown<'_> {
         for place in self.bound.drain(..) {
             let _ = must("umount", &["--lazy", &place.to_string_lossy()], QUICK);
         }
-        if let Some(session) = self.session.take() {
+        if let Some(driver) = self.driver.take() {
             // A process that the tool left behind keeps the tree busy; the namespace ends with this program.
             let _ = must("umount", &["--lazy", &self.lane.root.join("sys").to_string_lossy()], QUICK);
-            drop(session);
+            drop(driver.session);
         }
     }
 }

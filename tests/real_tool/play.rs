@@ -8,7 +8,7 @@ use rocvet::domain::Ended;
 use rocvet::host::HOST_VARIABLE;
 use rocvet::host::simulated::{Faces, create, load};
 use rocvet::process::{Limits, Outcome, Spec, run};
-use rocvet::sim::{Caller, State};
+use rocvet::sim::{Caller, Kernel, State};
 
 use crate::compare::{self, Compared};
 use crate::accepted::Accepted;
@@ -49,8 +49,13 @@ pub fn scene(scene: &Scene, lane: &Lane, scratch: &Path, accepted: &Accepted) ->
         let mut words = vec!["/usr/bin/amd-smi"];
         words.extend(call.args.iter().map(String::as_str));
         let way = Way { user, first, stdin: call.stdin.as_deref(), deadline: DEADLINE };
-        let theirs = answer(shown.run(&words, way), &real)?;
-        let ours = answer(shim_call(&shim, call), &shim)?;
+        let outcome = shown.run(&words, way);
+        // Where the reference transcripts were made the profiles were put back, and so the shim leaves them.
+        let selected = if scene.machine.quirks.reference_tree { Vec::new() } else { shown.selected() };
+        let theirs = answer(outcome, &load_kernel(&real)?, selected);
+        let outcome = shim_call(&shim, call);
+        let kernel = load_kernel(&shim)?;
+        let ours = answer(outcome, &kernel, selected_of(&kernel));
         compared.push(compare::compare(scene, call, &theirs, &ours, accepted));
     }
     Ok(compared)
@@ -67,24 +72,35 @@ fn shim_call(host: &Path, call: &Call) -> Outcome {
     })
 }
 
-fn answer(outcome: Outcome, host: &Path) -> Result<Answer, String> {
+fn load_kernel(host: &Path) -> Result<Kernel, String> {
+    load(host).map_err(|error| error.to_string())
+}
+
+fn answer(outcome: Outcome, kernel: &Kernel, selected: Vec<String>) -> Answer {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let kernel = load(host).map_err(|error| error.to_string())?;
-    Ok(Answer {
+    Answer {
         stdout: text(&outcome.stdout),
         stderr: text(&outcome.stderr),
         ended: outcome.ended,
-        state: modes(kernel.state()),
-    })
+        state: modes(kernel.state(), &selected),
+    }
+}
+
+/// As [`crate::lane::Shown::selected`].
+fn selected_of(kernel: &Kernel) -> Vec<String> {
+    let gpus = kernel.view().gpus;
+    let selected = gpus.iter().zip(&kernel.state().selected);
+    selected.filter_map(|(gpu, mode)| Some(format!("xcp_config of {}: {}", gpu.bdf, (*mode)?))).collect()
 }
 
 /// What a set may change. How often the tool was called, and how often it wrote, is no state of the machine.
-fn modes(state: &State) -> String {
+fn modes(state: &State, selected: &[String]) -> String {
     let mut text = String::new();
     for (gpu, compute) in state.compute.iter().enumerate() {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "GPU {gpu}: {compute}");
     }
     let _ = writeln!(text, "memory: {}, asked for: {:?}", state.memory, state.memory_requested);
+    selected.iter().for_each(|line| text.push_str(&format!("{line}\n")));
     text
 }

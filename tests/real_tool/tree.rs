@@ -51,6 +51,15 @@ pub fn read(host: &Path) -> std::io::Result<Tree> {
         names.sort();
         tree.insert(folder, Node::Folder(names));
     }
+    // What every Linux has, and the reference tree lacks: where its transcripts were made they were added as well.
+    for name in ["net", "scsi_host"] {
+        let class = PathBuf::from("class");
+        if tree.insert(class.join(name), Node::Folder(Vec::new())).is_none()
+            && let Some(Node::Folder(names)) = tree.get_mut(&class)
+        {
+            names.push(name.into());
+        }
+    }
     Ok(tree)
 }
 

@@ -64,6 +64,9 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
         return response;
     }
     let noise = startup::noise(&view, tool);
+    if !profiles.is_empty() && platform.bare_metal() && builds_set(generation, session.args) {
+        view.devices.first().into_iter().for_each(|device| kernel.walk_profiles(device.gpu));
+    }
     let call = match args::read(session.args, &scene) {
         Ok(call) => call,
         Err(response) => return response.after_noise(noise),
@@ -78,7 +81,8 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
     }
     let ctx = Context { view: &view, tool, format: call.format, targets, root: session.root, bugs };
     if let Some(response) = query(&call, &ctx, &devices) {
-        for gpu in walked(&call, &ctx) {
+        // One that crashed did so before it came to the profiles.
+        for gpu in walked(&call, &ctx).into_iter().filter(|_| response.code == 0) {
             kernel.walk_profiles(gpu);
         }
         return response;
@@ -150,6 +154,22 @@ fn query(call: &Call, ctx: &Context<'_>, devices: &[Identity]) -> Option<Respons
         "metric" => query::metric::render(ctx, MetricSections { mem_usage: has("--mem-usage") }),
         _ => query::default_table::render(ctx),
     })
+}
+
+/// Whether the tool builds its parser of `set`, for whose choices it reads the profiles of the first GPU: whatever becomes
+/// of the call. From 6.4 on; it builds all parsers for help, else that of the first command in this order that is named.
+/// Source: writes that were counted under 26.2.1 and 27.1.0.
+fn builds_set(generation: Generation, args: &[String]) -> bool {
+    const ORDER: [&str; 12] = [
+        "version", "list", "static", "firmware", "ucode", "bad-pages", "metric", "process", "profile", "event", "topology",
+        "set",
+    ];
+    if generation < Generation::V25 {
+        return false;
+    }
+    let named = |word: &str| args.iter().any(|arg| arg == word);
+    let help = named("-h") || named("--help");
+    help || ORDER.into_iter().find(|word| named(word)) == Some("set")
 }
 
 /// GPUs whose profiles a query reads by writing them one after the other, which only root may (facts/amd-smi.md 1.4).

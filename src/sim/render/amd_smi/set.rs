@@ -236,6 +236,7 @@ fn set_compute(task: &mut Task<'_, '_, '_>, device: usize, asked: &str) -> Resul
     };
     let named = format!("{mode} (profile #{index})");
     let unable = format!("Unable to set accelerator partition to {asked} on {name}");
+    task.library.walk_profiles(device);
     match task.library.set_compute(device, mode) {
         Ok(()) => {
             let sentence = format!("Successfully set accelerator partition to {named}");

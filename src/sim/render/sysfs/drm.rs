@@ -1,6 +1,6 @@
 //! `/sys/class/drm` and `/sys/dev/char`: partition 0 hangs on the PCI device, the others on platform devices.
 
-use crate::sim::{DrmDevice, View};
+use crate::sim::{DriverState, DrmDevice, View};
 
 use super::{Tree, pci};
 
@@ -11,6 +11,10 @@ const MAJOR: u32 = 226;
 const BMC: &str = "devices/pci0000:00/0000:00:1c.0/0000:c2:00.0";
 
 pub(super) fn write(tree: &mut Tree, view: &View) {
+    if view.driver != DriverState::NotLoaded {
+        // The class comes with the driver, also where it drives nothing: 24.5 does not start without.
+        tree.dir("sys/class/drm");
+    }
     if view.bmc {
         let files = [("vendor", "0x1a03"), ("device", "0x2000"), ("class", "0x030000")];
         files.into_iter().for_each(|(name, text)| tree.text(format!("sys/{BMC}/{name}"), text));

@@ -29,10 +29,10 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
         tree.text(format!("{dir}/hwmon/hwmon{}/name", index + 3), "amdgpu");
         tree.link(format!("sys/bus/pci/devices/{}", gpu.bdf), format!("../../../{below_sys}"));
         tree.link(format!("sys/module/amdgpu/drivers/pci:amdgpu/{}", gpu.bdf), format!("../../../../{below_sys}"));
-        // 26.3 and later take a built-in driver for loaded by these.
-        tree.link(format!("sys/bus/pci/drivers/amdgpu/{}", gpu.bdf), format!("../../../../{below_sys}"));
         tree.link(format!("{dir}/driver"), "../../../../bus/pci/drivers/amdgpu");
         if !machine.quirks.reference_tree {
+            // 26.3 and later take a built-in driver for loaded by these.
+            tree.link(format!("sys/bus/pci/drivers/amdgpu/{}", gpu.bdf), format!("../../../../{below_sys}"));
             hive(tree, view, index, gpu);
         }
     }
