@@ -94,7 +94,9 @@ impl Accepted {
     pub fn stale(&self, used: &BTreeSet<usize>, tools: &[ToolVersion]) -> Vec<String> {
         let asked = |entry: &Entry| entry.tool.is_none_or(|tool| tools.contains(&tool));
         let unused = self.entries.iter().enumerate().filter(|(number, entry)| !used.contains(number) && asked(entry));
-        unused.map(|(_, entry)| format!("stale: nothing differs any more by {:?} ({})", entry.mask, entry.reason)).collect()
+        unused
+            .map(|(_, entry)| format!("stale: nothing differs any more by {:?} ({})", entry.mask, entry.reason))
+            .collect()
     }
 }
 

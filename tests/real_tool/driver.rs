@@ -157,9 +157,7 @@ impl Driver {
         let known = self.known()?;
         let path = known.path(number)?;
         match known.tree.get(&path) {
-            Some(Node::File { content, .. }) => {
-                Ok(self.selected(&known, &path).unwrap_or_else(|| content.clone()))
-            }
+            Some(Node::File { content, .. }) => Ok(self.selected(&known, &path).unwrap_or_else(|| content.clone())),
             Some(Node::Failing(errno)) => Err(Errno::from_i32(errno.number())),
             Some(Node::Folder(_) | Node::Link(_)) => Err(Errno::EISDIR),
             None if path == Path::new(RELOAD) => Err(Errno::EACCES),

@@ -82,7 +82,8 @@ pub fn read(text: &str, tool: ToolVersion, full: bool) -> Result<Vec<Scene>, Str
 
 fn machines(row: &Row, tool: ToolVersion) -> Result<Vec<Machine>, String> {
     let base = machine_named(&row.machine).map_err(|error| error.to_string())?;
-    let modes = if row.modes.is_empty() { vec![format!("{}/{}", base.compute, base.memory)] } else { row.modes.clone() };
+    let modes =
+        if row.modes.is_empty() { vec![format!("{}/{}", base.compute, base.memory)] } else { row.modes.clone() };
     let one = |modes: &String| {
         let wrong = |what: &dyn fmt::Display| format!("{} {modes}: {what}", row.machine);
         let (compute, memory) = modes.split_once('/').ok_or_else(|| wrong(&"modes are written like CPX/NPS4"))?;
@@ -194,6 +195,9 @@ pub mod tests {
         let call = Call::parse("set -M NPS4 < y");
         assert_eq!((call.args.join("|"), call.stdin.as_deref()), ("set|-M|NPS4".to_owned(), Some("y\n")));
         assert_eq!(call.to_string(), "amd-smi set -M NPS4 < y");
-        assert_eq!((Call::parse("none").command(), Call::parse("-h").command()), ("(none)".into(), "(options only)".into()));
+        assert_eq!(
+            (Call::parse("none").command(), Call::parse("-h").command()),
+            ("(none)".into(), "(options only)".into())
+        );
     }
 }

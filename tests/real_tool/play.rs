@@ -10,8 +10,8 @@ use rocvet::host::simulated::{Faces, create, load};
 use rocvet::process::{Limits, Outcome, Spec, run};
 use rocvet::sim::{Caller, Kernel, State};
 
-use crate::compare::{self, Compared};
 use crate::accepted::Accepted;
+use crate::compare::{self, Compared};
 use crate::lane::{Lane, RELOADERS, Way};
 use crate::plan::{Call, Scene};
 

@@ -132,7 +132,8 @@ pub mod tests {
         let one_line = "# deb http://old.example/debian sid main\ndeb-src http://a.example/debian sid main\n\
                         deb [signed-by=/k.gpg] http://b.example/debian-security sid main\n\
                         deb [signed-by=/k.gpg] http://c.example/debian/ sid main\n";
-        let blocks = "Types: deb\nURIs: http://d.example/debian-security\n\nTypes: deb\nURIs: http://e.example/debian\n";
+        let blocks =
+            "Types: deb\nURIs: http://d.example/debian-security\n\nTypes: deb\nURIs: http://e.example/debian\n";
         for (asked, sources, expected) in [
             (None, one_line, "http://c.example/debian/"),
             (None, blocks, "http://e.example/debian"),

@@ -14,10 +14,10 @@ use crate::accepted::Accepted;
 use crate::compare::{Compared, Outcome};
 use crate::lane::Lane;
 use crate::plan::{self, Scene};
+use crate::play;
 use crate::program::must;
 use crate::roots::{self, RELEASES, Release};
 use crate::table::{NOT_RUN, Score};
-use crate::play;
 
 /// Set in the process that runs inside the namespace.
 const INSIDE: &str = "ROCVET_CONFORMANCE_INSIDE";
@@ -115,7 +115,12 @@ fn planned(options: &Options) -> Result<Vec<(Release, Vec<Scene>)>, String> {
 fn print_plan(planned: &[(Release, Vec<Scene>)]) {
     for (release, scenes) in planned {
         let calls: usize = scenes.iter().map(|scene| scene.calls.len()).sum();
-        println!("planned: amd-smi {} of Debian {}: {} machines, {calls} calls", release.tool, release.suite, scenes.len());
+        println!(
+            "planned: amd-smi {} of Debian {}: {} machines, {calls} calls",
+            release.tool,
+            release.suite,
+            scenes.len()
+        );
         for scene in scenes {
             println!("  {scene}: {} calls", scene.calls.len());
         }
@@ -133,7 +138,8 @@ struct Shared<'a> {
 fn run(options: &Options, planned: &[(Release, Vec<Scene>)]) -> Result<u8, String> {
     let start = Instant::now();
     let accepted = Accepted::read(include_str!("accepted.toml"))?;
-    let scratch = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).map_err(|error| error.to_string())?;
+    let scratch =
+        tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).map_err(|error| error.to_string())?;
     let mut roots = Vec::new();
     for (release, scenes) in planned.iter().filter(|(_, scenes)| !scenes.is_empty()) {
         roots.push((*release, scenes, roots::prepare(*release, &|text| eprintln!("{text}"))?));
@@ -149,7 +155,11 @@ fn run(options: &Options, planned: &[(Release, Vec<Scene>)]) -> Result<u8, Strin
     });
     let score = shared.score.into_inner().map_err(|_| "a thread of the run ended early")?;
     let tools: Vec<ToolVersion> = roots.iter().map(|(release, _, _)| release.tool).collect();
-    let stale = if options.filter.is_none() && options.version.is_none() { accepted.stale(&score.used, &tools) } else { Vec::new() };
+    let stale = if options.filter.is_none() && options.version.is_none() {
+        accepted.stale(&score.used, &tools)
+    } else {
+        Vec::new()
+    };
     println!("{}", score.table());
     for number in &score.used {
         if let Some(entry) = accepted.entry(*number) {

@@ -79,7 +79,10 @@ impl Score {
     /// The last line.
     pub fn line(&self) -> String {
         let Counts { identical, accepted, different } = self.total();
-        format!("conformance: {identical} identical, {accepted} accepted, {different} different, {} not run", self.not_run)
+        format!(
+            "conformance: {identical} identical, {accepted} accepted, {different} different, {} not run",
+            self.not_run
+        )
     }
 
     /// 0 only when everything was run and nothing differs; 1 on a difference, 69 when nothing could be run, 3 when

@@ -161,7 +161,17 @@ fn query(call: &Call, ctx: &Context<'_>, devices: &[Identity]) -> Option<Respons
 /// Source: writes that were counted under 26.2.1 and 27.1.0.
 fn builds_set(generation: Generation, args: &[String]) -> bool {
     const ORDER: [&str; 12] = [
-        "version", "list", "static", "firmware", "ucode", "bad-pages", "metric", "process", "profile", "event", "topology",
+        "version",
+        "list",
+        "static",
+        "firmware",
+        "ucode",
+        "bad-pages",
+        "metric",
+        "process",
+        "profile",
+        "event",
+        "topology",
         "set",
     ];
     if generation < Generation::V25 {
