@@ -378,6 +378,8 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::samples::{cpx_nps4, look};
     use super::super::{Selector, Shape, Used, devices};
     use super::*;
@@ -546,6 +548,30 @@ mod tests {
             ),
         ] {
             assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_reader(text in ".{0,300}") {
+            let _ = Book::parse(&text);
+        }
+
+        #[test]
+        fn whatever_is_placed_and_released_is_a_ledger_that_reads_back(
+            steps in proptest::collection::vec((0..3_usize, 1..4_u32, any::<bool>(), 0..12_u64), 0..12),
+        ) {
+            let devices = eight();
+            let mut book = Book::new(present(&devices));
+            for (model, copies, whole, id) in steps {
+                let name = ["meta-llama/Llama-3.1-8B", "Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-7B"][model];
+                let _ = place(&mut book, &devices, wish(name, copies), whole);
+                let _ = book.release(&[id]);
+                for device in &devices {
+                    prop_assert!(book.held_on(device.bdf, device.total) <= Share::DEFAULT.budget(device.total));
+                }
+                prop_assert_eq!(Book::parse(&book.to_text().unwrap()), Ok(book.clone()));
+            }
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Device {
     pub compute: Option<ComputeMode>,
     /// Memory mode of its GPU.
     pub memory: Option<MemoryMode>,
+    /// Whether its GPU is one that can be partitioned.
+    pub partitionable: bool,
     /// XCCs that it has.
     pub xccs: Option<u32>,
     /// Total memory, as KFD shows it.
@@ -107,6 +109,7 @@ pub fn devices(look: &Snapshot) -> Devices {
                 own_id: node.unique_id.value().copied().and_then(own),
                 compute: socket.compute().value().copied(),
                 memory: socket.memory().value().copied(),
+                partitionable: !socket.unpartitionable(),
                 xccs: node.num_xcc.value().copied(),
                 total: *total,
                 used: hip_used(look, hip_index, *total)

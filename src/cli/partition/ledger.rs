@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::target;
 use crate::domain::{Bdf, Provenance};
 use crate::host::Host;
 use crate::ledger::{Ledger, LedgerError};
@@ -21,7 +22,7 @@ use crate::witness::Snapshot;
 use super::choose::{HostArgs, MachineArgs, Session, places};
 use super::models::ModelArgs;
 use super::page::{self, Format, Page};
-use super::plan_models::{gib, looked, show_instance, told};
+use super::plan_models::{gib, looked, show_instance, some_device, told};
 use super::state;
 
 /// Below the options of `place --help`.
@@ -171,7 +172,9 @@ impl Looked {
     fn chosen(&self, machine: &MachineArgs) -> Result<Vec<Bdf>, Failure> {
         let all = sockets(&self.seen);
         let gpus: Vec<_> = places(machine, &all)?.into_iter().filter_map(|place| all.get(place)).collect();
-        Ok(devices_of(&self.seen, &gpus).usable.iter().map(|device| device.bdf).collect())
+        let devices = devices_of(&self.seen, &gpus);
+        some_device(&devices)?;
+        Ok(devices.usable.iter().map(|device| device.bdf).collect())
     }
 }
 
@@ -256,7 +259,8 @@ fn not_placed(refused: &NotPlaced, about: &str) -> Outcome {
 /// # Errors
 /// A number is not in the ledger, or the ledger cannot be used.
 pub fn release(args: &ReleaseArgs) -> Outcome {
-    let host = args.machine.open()?;
+    // A ledger is a file: a machine that lost its GPUs can still be rid of it.
+    let host = target::any(args.machine.host.as_deref())?;
     let ledger = ledger(&args.state, &host)?;
     if ledger.read().map_err(unusable)?.is_none() {
         return nothing_placed(args);
