@@ -1,6 +1,7 @@
 //! What the witnesses' readings make together: physical GPUs with their logical devices, and the order in which
 //! runtimes count them. Pure.
 
+pub mod join;
 mod logical;
 mod nodes;
 mod platform;

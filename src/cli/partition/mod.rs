@@ -9,6 +9,7 @@ mod page;
 mod plan;
 mod plan_models;
 mod restore;
+mod show;
 pub mod state;
 
 use clap::{Args, Subcommand};
@@ -27,6 +28,9 @@ pub struct PartitionArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show what every witness says of modes and devices, side by side
+    #[command(after_help = show::HELP)]
+    Show(show::ShowArgs),
     /// Say what it takes to set modes, and what stands in the way; touches nothing
     #[command(after_help = plan::HELP)]
     Plan(plan::PlanArgs),
@@ -56,6 +60,7 @@ enum Command {
 /// Wrong input, or something that the command needs is not there.
 pub fn run(args: &PartitionArgs) -> Outcome {
     match &args.command {
+        Command::Show(args) => show::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Assert(args) => assert::run(args),
         Command::Apply(args) => apply::run(args),
