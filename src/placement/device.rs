@@ -107,8 +107,8 @@ pub fn devices(look: &Snapshot) -> Devices {
                 hip_index,
                 render_minor: node.render_minor.value().copied(),
                 own_id: node.unique_id.value().copied().and_then(own),
-                compute: socket.compute().value().copied(),
-                memory: socket.memory().value().copied(),
+                compute: socket.compute_in_force().value().copied(),
+                memory: socket.memory_in_force().value().copied(),
                 partitionable: !socket.unpartitionable(),
                 xccs: node.num_xcc.value().copied(),
                 total: *total,
@@ -195,6 +195,12 @@ mod tests {
             assert_eq!((device.modes().as_str(), device.xccs), ("CPX/NPS4", Some(1)));
             assert_eq!(device.own_id, None, "partitions that share an id have none of their own");
         }
+    }
+
+    #[test]
+    fn modes_follow_from_the_nodes_where_sysfs_shows_nothing() {
+        let look = Snapshot { sysfs: Some(Vec::new()), ..cpx_nps4(1) };
+        assert!(devices(&look).usable.iter().all(|device| device.modes() == "CPX/NPS4"));
     }
 
     #[test]

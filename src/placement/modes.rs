@@ -160,7 +160,7 @@ fn one_part(gpus: &[&Socket<'_>]) -> Option<&'static Part> {
 fn offered(part: &Part, gpus: &[&Socket<'_>]) -> Vec<(ComputeMode, MemoryMode)> {
     let offers = |gpu: &Socket<'_>, compute: ComputeMode, memory: MemoryMode| {
         let sysfs = gpu.sysfs;
-        let in_force = gpu.memory().value() == Some(&memory);
+        let in_force = gpu.memory_in_force().value() == Some(&memory);
         let listed = sysfs.and_then(|sysfs| sysfs.available_compute.value()).filter(|_| in_force);
         let memories = sysfs.and_then(|sysfs| sysfs.available_memory.value()).unwrap_or(&part.memory_modes);
         memories.contains(&memory) && listed.is_none_or(|listed| listed.contains(&compute))

@@ -248,6 +248,22 @@ fn programs_that_place_at_once_never_overcommit() {
 }
 
 #[test]
+fn a_program_that_is_killed_while_it_places_leaves_a_ledger_that_reads() {
+    let bench = bench();
+    let mut chance = fastrand::Rng::with_seed(3);
+    for _ in 0..20 {
+        let mut command = bench.command(&["partition", "place", "--model", "Qwen/Qwen2.5-0.5B", "--host", "sim"]);
+        let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(chance.u64(0..40_000)));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let usage = partition(&bench, &["usage", "--host", "sim"]);
+        assert!([0, 1].contains(&usage.code), "{}", usage.told());
+    }
+    assert_eq!(partition(&bench, &["place", "--model", "Qwen/Qwen2.5-0.5B", "--host", "sim"]).code, 0);
+}
+
+#[test]
 fn a_ledger_that_cannot_be_trusted_is_named_and_left_alone() {
     let bench = bench();
     assert_eq!(partition(&bench, &["place", "--model", LLAMA, "--host", "sim"]).code, 0);
