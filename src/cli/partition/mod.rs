@@ -6,11 +6,14 @@ mod choose;
 mod ledger;
 mod models;
 mod page;
+mod place;
 mod plan;
 mod plan_models;
+mod release;
 mod restore;
 mod show;
 pub mod state;
+mod usage;
 
 use clap::{Args, Subcommand};
 
@@ -44,14 +47,14 @@ enum Command {
     #[command(after_help = restore::HELP)]
     Restore(restore::RestoreArgs),
     /// Give models devices, and write down what each may use
-    #[command(after_help = ledger::PLACE_HELP)]
-    Place(Box<ledger::PlaceArgs>),
+    #[command(after_help = place::HELP)]
+    Place(Box<place::PlaceArgs>),
     /// Take models out of the ledger
-    #[command(after_help = ledger::RELEASE_HELP)]
-    Release(ledger::ReleaseArgs),
+    #[command(after_help = release::HELP)]
+    Release(release::ReleaseArgs),
     /// Set the ledger against what is in use, and say what is left
-    #[command(after_help = ledger::USAGE_HELP)]
-    Usage(ledger::UsageArgs),
+    #[command(after_help = usage::HELP)]
+    Usage(usage::UsageArgs),
 }
 
 /// Runs the command.
@@ -65,8 +68,8 @@ pub fn run(args: &PartitionArgs) -> Outcome {
         Command::Assert(args) => assert::run(args),
         Command::Apply(args) => apply::run(args),
         Command::Restore(args) => restore::run(args),
-        Command::Place(args) => ledger::place(args),
-        Command::Release(args) => ledger::release(args),
-        Command::Usage(args) => ledger::compare(args),
+        Command::Place(args) => place::run(args),
+        Command::Release(args) => release::run(args),
+        Command::Usage(args) => usage::run(args),
     }
 }
