@@ -24,11 +24,33 @@ const CLASSES: [&str; 2] = ["0x03", "0x12"];
 /// Every AMD GPU below a sysfs root (`/sys`, or `HOST/sys`) that has a DRM card or is held for guests, by PCI address. At
 /// most 4096 cards are looked at.
 pub fn read_sysfs(root: &Path) -> Vec<SysfsGpu> {
+    read(root, Extent::Everything)
+}
+
+/// The same GPUs with their device id and the modes in force, and nothing else read: for whoever has milliseconds.
+pub fn read_modes(root: &Path) -> Vec<SysfsGpu> {
+    read(root, Extent::Modes)
+}
+
+/// How much of a GPU is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Everything,
+    Modes,
+}
+
+fn read(root: &Path, extent: Extent) -> Vec<SysfsGpu> {
     let Ok(tree) = Tree::open(root) else { return Vec::new() };
-    let cards = tree.names(CARDS).unwrap_or_default();
-    let cards = cards.iter().filter(|name| is_card(name)).map(|name| format!("{CARDS}/{name}/device"));
+    let folder = tree.below(CARDS).ok();
+    let cards = folder.as_ref().and_then(|folder| folder.names("").ok()).unwrap_or_default();
+    // Secondary partitions are most of the cards, and platform devices (facts/partitions.md section 4).
+    let secondary = |name: &str| {
+        folder.as_ref().and_then(|folder| folder.link(name)).is_some_and(|target| target.contains("/devices/platform/"))
+    };
+    let cards = cards.iter().filter(|name| is_card(name) && !secondary(name));
+    let cards = cards.map(|name| format!("{CARDS}/{name}/device"));
     let held = HOLDERS.iter().flat_map(|driver| held_by(&tree, driver));
-    let mut gpus: Vec<SysfsGpu> = cards.chain(held).filter_map(|link| gpu(&tree, &link)).collect();
+    let mut gpus: Vec<SysfsGpu> = cards.chain(held).filter_map(|link| gpu(&tree, &link, extent)).collect();
     gpus.sort_by_key(|gpu| gpu.bdf);
     gpus.dedup_by_key(|gpu| gpu.bdf);
     gpus
@@ -53,7 +75,7 @@ fn held_by(tree: &Tree, driver: &str) -> Vec<String> {
 }
 
 /// The GPU behind a link; `None` for other makers' and for secondary partitions, which are no PCI devices.
-fn gpu(tree: &Tree, link: &str) -> Option<SysfsGpu> {
+fn gpu(tree: &Tree, link: &str, extent: Extent) -> Option<SysfsGpu> {
     let folder = tree.resolve(link).ok()?;
     let bdf: Bdf = folder.rsplit('/').next()?.parse().ok()?;
     let device = tree.below(&folder).ok()?;
@@ -61,12 +83,29 @@ fn gpu(tree: &Tree, link: &str) -> Option<SysfsGpu> {
     if file("vendor").value().map(String::as_str) != Some(VENDOR) {
         return None;
     }
-    Some(SysfsGpu {
+    let modes = SysfsGpu {
         bdf,
         device_id: file("device").and_then(|text| hex(&text)),
         compute: file("current_compute_partition").and_then(|text| parsed(&text)),
-        available_compute: file("available_compute_partition").and_then(|text| list(&text)),
+        available_compute: Reading::NotReported,
         memory: file("current_memory_partition").and_then(|text| parsed(&text)),
+        available_memory: Reading::NotReported,
+        vram_total: Reading::NotReported,
+        vram_used: Reading::NotReported,
+        alloc_mode: Reading::NotReported,
+        profiles: Reading::NotReported,
+        profile_selected: Reading::NotReported,
+        unique_id: Reading::NotReported,
+        hive_id: Reading::NotReported,
+        driver: Reading::NotReported,
+        physical_function: None,
+        virtual_functions: Vec::new(),
+    };
+    if extent == Extent::Modes {
+        return Some(modes);
+    }
+    Some(SysfsGpu {
+        available_compute: file("available_compute_partition").and_then(|text| list(&text)),
         available_memory: file("available_memory_partition").and_then(|text| list(&text)),
         vram_total: file("mem_info_vram_total").and_then(|text| bytes(&text)),
         vram_used: file("mem_info_vram_used").and_then(|text| bytes(&text)),
@@ -79,6 +118,7 @@ fn gpu(tree: &Tree, link: &str) -> Option<SysfsGpu> {
         driver: driver(tree, &folder),
         physical_function: linked(tree, &folder, "physfn"),
         virtual_functions: virtual_functions(tree, &folder, &device),
+        ..modes
     })
 }
 

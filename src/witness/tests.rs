@@ -8,8 +8,9 @@ use std::path::Path;
 
 use crate::domain::{Bytes, ComputeMode, Reading};
 
-use super::kfd::{location, read_kfd};
-use super::sysfs::read_sysfs;
+use super::KfdNode;
+use super::kfd::{location, read_addresses, read_kfd};
+use super::sysfs::{read_modes, read_sysfs};
 use super::tree::{Tree, TreeProblem};
 
 fn write(root: &Path, path: &str, text: &str) {
@@ -163,6 +164,9 @@ fn a_partition_file_is_a_value_or_says_why_not() {
     assert!(absence.contains("leads out of") && !absence.contains("root:x"), "{absence}");
     assert_eq!(gpus[0].device_id, Reading::Value(0x74a1));
     assert!(read_sysfs(Path::new("/no/such/root")).is_empty());
+    let quick: Vec<_> = read_modes(root.path()).into_iter().map(|gpu| (gpu.bdf, gpu.compute, gpu.memory)).collect();
+    let whole: Vec<_> = gpus.into_iter().map(|gpu| (gpu.bdf, gpu.compute, gpu.memory)).collect();
+    assert_eq!(quick, whole, "the quick reader reads less, and the same");
 }
 
 #[test]
@@ -195,4 +199,6 @@ fn memory_is_the_sum_of_the_banks_that_are_the_devices_own() {
     assert!(matches!(nodes[0].simd_count, Reading::Malformed { .. }));
     assert_eq!(nodes[0].num_xcc, Reading::NotReported);
     assert_eq!(read_kfd(Path::new("/no/such/root")), None);
+    let bare = |node: KfdNode| KfdNode { memory: Reading::NotReported, ..node };
+    assert_eq!(read_addresses(root.path()), Some(nodes.into_iter().map(bare).collect()));
 }
