@@ -90,7 +90,7 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     match &look.driver {
         None => collector.gap(GapKind::NotReported, "the driver", "nobody asked"),
         Some(driver) => {
-            explained |= !judge_driver(&mut collector, driver);
+            explained |= !judge_driver(&mut collector, driver, &sockets);
             if driver_works(driver) {
                 explained |= !judge_kfd(&mut collector, look, &sockets);
             }
@@ -112,7 +112,7 @@ const fn driver_works(driver: &DriverFacts) -> bool {
 }
 
 /// Whether nothing is wrong with the driver's module.
-fn judge_driver(collector: &mut Collector, driver: &DriverFacts) -> bool {
+fn judge_driver(collector: &mut Collector, driver: &DriverFacts, sockets: &[Socket<'_>]) -> bool {
     let (subject, expected) = ("the driver", "amdgpu loaded (/sys/module)");
     match &driver.module {
         ModuleState::Live => {
@@ -125,6 +125,14 @@ fn judge_driver(collector: &mut Collector, driver: &DriverFacts) -> bool {
                 subject,
                 "a module with an initstate",
                 "built into the kernel (/sys/module)",
+            );
+        }
+        // Somebody published a part of the trees.
+        ModuleState::NotLoaded if !sockets.is_empty() => {
+            collector.gap(
+                GapKind::NotReported,
+                subject,
+                "no /sys/module/amdgpu, and yet GPUs: these trees are not whole",
             );
         }
         ModuleState::NotLoaded => collector.unmet("driver-not-loaded", subject, expected, "no module"),

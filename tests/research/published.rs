@@ -4,9 +4,12 @@ use std::path::Path;
 
 use libtest_mimic::Trial;
 use rocvet::check::Judgement::{Met, Unmet};
+use rocvet::check::evaluate;
+use rocvet::domain::{CheckSpec, Provenance};
 use rocvet::facts::model;
 use rocvet::placement::{Dtype, KvDtype, Outcome, Selector, Shape, Share, Style, Wish, plan_models};
 use rocvet::topology::{logical_devices, sockets};
+use rocvet::witness::Observations;
 
 use super::trees::copy;
 use super::trial;
@@ -24,8 +27,34 @@ pub fn trials() -> Vec<Trial> {
             topology,
             a_published_mi308x_host_has_the_right_counts_memory_and_diagnosis,
         ),
+        trial("kfd_alone_contradicts_nobody", topology, kfd_alone_contradicts_nobody),
         trial("models_are_planned_on_a_published_mi308x_host", topology, models_are_planned_on_a_published_mi308x_host),
     ]
+}
+
+/// What the witness checks say of a host that shows KFD only: an order, and what is missing for everything else.
+fn kfd_alone_contradicts_nobody(topology: &Path) {
+    let root = tempfile::tempdir().unwrap();
+    copy(topology, &root.path().join("sys/class/kfd/kfd/topology"));
+    let after = Diagnosis::of(root.path()).look;
+    let seen =
+        Observations { provenance: Provenance::Recorded, before: None, sets: Vec::new(), runs: Vec::new(), after };
+    for (spec, met) in [
+        (CheckSpec::WitnessModes, 0),
+        (CheckSpec::WitnessCount, 0),
+        (CheckSpec::WitnessMemory, 0),
+        (CheckSpec::WitnessRenderNodes, 0),
+        (CheckSpec::WitnessOrder, 1),
+        (CheckSpec::WitnessHive, 0),
+    ] {
+        let made = evaluate(&spec, &seen);
+        assert_eq!(findings(&made, Met).len(), met, "{}: {:?}", spec.id(), made.findings());
+        assert_eq!(made.findings().len(), met, "{}: {:?}", spec.id(), made.findings());
+        assert!(!made.complete() && made.gaps().iter().all(|gap| !gap.reason.is_empty()), "{}", spec.id());
+    }
+    let readable = evaluate(&CheckSpec::WitnessReadable, &seen);
+    assert!(findings(&readable, Unmet).is_empty(), "{:?}", readable.findings());
+    assert!(readable.gaps()[0].reason.ends_with("these trees are not whole"), "{:?}", readable.gaps());
 }
 
 fn a_published_mi308x_host_has_the_right_counts_memory_and_diagnosis(topology: &Path) {

@@ -221,6 +221,11 @@ fn what_stands_in_the_way_is_named() {
                 &["unmet driver-not-loaded the driver"],
             ),
             case(
+                "no module, and yet GPUs: trees that somebody took a part of",
+                |seen| seen.driver().module = ModuleState::NotLoaded,
+                &["gap not reported the driver"],
+            ),
+            case(
                 "a driver on its way out",
                 |seen| seen.driver().module = ModuleState::Changing("going".to_owned()),
                 &["unmet driver-changing the driver"],
