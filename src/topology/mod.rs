@@ -10,5 +10,5 @@ mod visible;
 
 pub use logical::{LogicalDevice, logical_devices};
 pub use platform::{Whereabouts, whereabouts};
-pub use socket::{Socket, sockets};
+pub use socket::{Socket, own_sockets, sockets};
 pub use visible::{Ending, Filters, Visible, Why, visible};
