@@ -345,7 +345,7 @@ impl Book {
 
     fn slot(&self, device: &Device, ceiling: Share) -> Slot {
         let taken = self.held.iter().any(|held| held.device == device.bdf);
-        Slot { total: device.total, left: self.left_on(device, ceiling), taken }
+        Slot { total: device.total, left: self.left_on(device, ceiling), taken, last: device.taken_for_whole() }
     }
 
     fn begin(&mut self, present: Present<'_>) {

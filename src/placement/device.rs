@@ -62,6 +62,12 @@ impl Device {
         self.bdf.function
     }
 
+    /// Whether tools take its memory for the whole GPU's, and vLLM may with them: it is partition 0 of several.
+    /// Source: facts/partitions.md 3.5 and section 8 [L].
+    pub fn taken_for_whole(&self) -> bool {
+        self.partition() == 0 && self.compute.is_some_and(|mode| mode != ComputeMode::Spx)
+    }
+
     /// `CPX/NPS4`, or that it is not known.
     pub fn modes(&self) -> String {
         modes(self.compute, self.memory)

@@ -62,7 +62,8 @@ pub fn measured_slots(devices: &[Device], ceiling: Share) -> Vec<Slot> {
     let slot = |device: &Device| {
         let used = device.used.bytes().unwrap_or(Bytes(0));
         let free = Bytes(device.total.0.saturating_sub(used.0));
-        Slot { total: device.total, left: ceiling.budget(device.total).min(free), taken: false }
+        let left = ceiling.budget(device.total).min(free);
+        Slot { total: device.total, left, taken: false, last: device.taken_for_whole() }
     };
     devices.iter().map(slot).collect()
 }
@@ -86,7 +87,7 @@ pub fn mode_fits(gpus: &[&Socket<'_>], devices: &[Device], needs: &[Need], ceili
             known => known,
         };
         let Some(sizes) = gpus.iter().map(each).collect::<Option<Vec<_>>>() else { continue };
-        let idle = |total: Bytes| Slot { total, left: ceiling.budget(total), taken: false };
+        let idle = |total: Bytes| Slot { total, left: ceiling.budget(total), taken: false, last: false };
         let slots: Vec<Slot> = sizes.into_iter().flatten().map(idle).collect();
         others.push(fit(Some(other_compute), Some(other_memory), Sizes::Computed, &slots));
     }

@@ -8,8 +8,6 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::domain::ComputeMode;
-
 use super::{Device, Dtype, KvDtype, Share, Wish};
 
 /// Source: facts/partitions.md section 8 (vLLM's `get_device_total_memory`, ROCm/rocm-systems PR8475) [L].
@@ -114,7 +112,7 @@ impl Recipe {
             }
         };
         notes.extend(format_note(wish.dtype).map(str::to_owned));
-        if device.partition() == 0 && device.compute.is_some_and(|mode| mode != ComputeMode::Spx) {
+        if device.taken_for_whole() {
             notes.push(WHOLE_GPU.to_owned());
         }
         Ok(Self {
@@ -218,7 +216,7 @@ mod tests {
     use super::super::samples::{cpx_nps4, look};
     use super::super::{Shape, devices};
     use super::*;
-    use crate::domain::{MemoryMode, Reading};
+    use crate::domain::{ComputeMode, MemoryMode, Reading};
     use crate::facts::model;
     use crate::topology::{Filters, logical_devices, visible};
 

@@ -102,6 +102,10 @@ pub fn run(args: &PlaceArgs) -> Outcome {
                 show_instance(&mut page, instance);
                 page.gap();
             }
+            if looked.present().boot_id.is_none() {
+                let note = "this machine does not report its boot id, so a reboot cannot be told: release everything after one";
+                page.labelled("note", note);
+            }
             page.labelled("ledger", &ledger.path().display().to_string());
             page.labelled("on", &looked.about);
             page.text()
