@@ -18,6 +18,8 @@ pub mod topology;
 
 pub mod doctor;
 
+pub mod likeness;
+
 pub mod partition;
 
 pub mod placement;

@@ -10,6 +10,7 @@ mod help;
 mod hip_witness;
 mod interrupt;
 mod keep;
+mod like;
 pub mod list;
 mod partition;
 mod record;
