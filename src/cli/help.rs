@@ -71,10 +71,9 @@ Examples:
   validate shim sim --machine mi300x --compute CPX --memory NPS4 --gpus 8
   PATH=$PWD/sim/bin:$PATH amd-smi list
   validate run --host sim
-  validate shim sim --like recordings/faulty-mi300x-7-of-8     a machine like a recorded one, its faults too
+  validate shim sim --like node17            a machine like a recorded one, its faults too
 
-Exit codes: 0 made, 64 there is no such machine, or it cannot be (also: none can be like the recording), or the folder cannot be
-used";
+Exit codes: 0 made, 64 there is no such machine, or none can be like the recording, or the folder cannot be used";
 
 /// Of `record`.
 pub const RECORD: &str = "\

@@ -1,10 +1,10 @@
 //! From readings to the description of a machine.
 
-use crate::domain::{AllocMode, Bytes, ComputeMode, MemoryMode, Platform, Reading, ToolVersion};
+use crate::domain::{AllocMode, ComputeMode, MemoryMode, Platform, Reading, ToolVersion};
 use crate::facts::{self, Part};
 use crate::sim::{Caller, Hives, MAX_GPUS, Machine, Quirks, default_pages_limit, is_reference_tree};
 use crate::topology::{Socket, sockets, whereabouts};
-use crate::witness::{Access, KfdNode, Snapshot};
+use crate::witness::{Access, Snapshot};
 
 /// A machine, and what speaks for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,10 +23,11 @@ pub struct Inferred {
 /// Why no simulated machine can be like this one: every reason.
 pub fn infer(look: &Snapshot, tool: Option<ToolVersion>) -> Result<Inferred, Vec<String>> {
     let sockets = sockets(look);
-    let part = part(&sockets)?;
+    let parts = part(&sockets)?;
     let mut found = Notes::default();
     let gpus = gpus(&sockets, &mut found)?;
-    let (part, platform) = (chosen(part, &sockets, &mut found), platform(look, &mut found));
+    let Some(part) = chosen(&parts, &sockets, &mut found) else { return Err(vec![NO_GPU.to_owned()]) };
+    let platform = platform(look, &mut found);
     let compute = compute(part, &sockets, &mut found)?;
     let memory = memory(part, compute, &sockets, &mut found);
     let reference = is_reference(look);
@@ -66,6 +67,8 @@ impl Notes {
         self.because.push((key, value.to_string(), by.into()));
     }
 }
+
+const NO_GPU: &str = "it shows no GPU, so nothing says which part to simulate: name one with --machine";
 
 /// Parts that all GPUs can be.
 fn part(sockets: &[Socket<'_>]) -> Result<Vec<&'static Part>, Vec<String>> {
@@ -108,7 +111,7 @@ fn gpus(sockets: &[Socket<'_>], found: &mut Notes) -> Result<u32, Vec<String>> {
 }
 
 /// Of parts that share a PCI id, the one whose SIMDs KFD counts.
-fn chosen(parts: Vec<&'static Part>, sockets: &[Socket<'_>], found: &mut Notes) -> &'static Part {
+fn chosen(parts: &[&'static Part], sockets: &[Socket<'_>], found: &mut Notes) -> Option<&'static Part> {
     let node = sockets.iter().flat_map(|socket| socket.nodes.iter()).next();
     let simds = |part: &Part| {
         let partition = part.xccs.checked_div(*node?.num_xcc.value()?).unwrap_or(1);
@@ -116,7 +119,7 @@ fn chosen(parts: Vec<&'static Part>, sockets: &[Socket<'_>], found: &mut Notes) 
     };
     let expected = |part: &Part| part.xccs * part.cus_per_xcc * part.simds_per_cu;
     let exact = parts.iter().find(|part| simds(part) == Some(expected(part))).copied();
-    let part = exact.or_else(|| parts.first().copied()).unwrap_or(&facts::parts()[0]);
+    let part = exact.or_else(|| parts.first().copied())?;
     let id = sockets.first().and_then(Socket::device_id).unwrap_or_default();
     match exact {
         Some(_) => {
@@ -133,7 +136,7 @@ fn chosen(parts: Vec<&'static Part>, sockets: &[Socket<'_>], found: &mut Notes) 
         let own = simulated.first().copied().unwrap_or_default();
         found.not.push(format!("PCI id {id:04x}: the simulated {} has {own:04x}", part.id));
     }
-    part
+    Some(part)
 }
 
 fn platform(look: &Snapshot, found: &mut Notes) -> Platform {
@@ -155,17 +158,13 @@ fn compute(part: &Part, sockets: &[Socket<'_>], found: &mut Notes) -> Result<Com
     if !part.partitionable {
         return Ok(ComputeMode::Spx);
     }
-    let by_nodes = |nodes: &[&KfdNode]| {
-        let devices = part.xccs.checked_div(*nodes.first()?.num_xcc.value()?)?;
-        part.compute_modes().iter().copied().find(|mode| mode.devices(part.xccs) == devices)
-    };
     let modes: Vec<(String, ComputeMode, &str)> = sockets
         .iter()
         .filter_map(|socket| {
-            let (mode, by) = match (by_nodes(&socket.nodes), socket.compute()) {
-                (Some(mode), _) => (mode, "XCCs of KFD's nodes"),
-                (None, Reading::Value(mode)) => (mode, "current_compute_partition"),
-                (None, Reading::NotApplicable | Reading::NotReported | Reading::Malformed { .. }) => return None,
+            let (mode, by) = match (socket.compute_by_nodes(), socket.compute()) {
+                (Reading::Value(mode), _) => (mode, "XCCs of KFD's nodes"),
+                (_, Reading::Value(mode)) => (mode, "current_compute_partition"),
+                (_, Reading::NotApplicable | Reading::NotReported | Reading::Malformed { .. }) => return None,
             };
             Some((socket.name(), mode, by))
         })
@@ -190,16 +189,10 @@ fn memory(part: &Part, compute: ComputeMode, sockets: &[Socket<'_>], found: &mut
         found.found("memory", mode, "current_memory_partition");
         return mode;
     }
-    let sizes: Vec<Option<&Bytes>> =
-        sockets.first().map(|socket| socket.nodes.iter().map(|node| node.memory.value()).collect()).unwrap_or_default();
-    let fits = |mode: &MemoryMode| {
-        let expected = facts::memory_per_device(part, compute, *mode).unwrap_or_default();
-        !expected.is_empty() && expected.iter().map(Some).eq(sizes.iter().copied())
-    };
-    match part.memory_modes.iter().find(|mode| fits(mode)) {
+    match sockets.iter().find_map(|socket| socket.memory_by_nodes().value().copied()) {
         Some(mode) => {
             found.found("memory", mode, "the memory of KFD's nodes");
-            *mode
+            mode
         }
         None => {
             // The first mode that goes with the compute mode.
