@@ -90,7 +90,7 @@ pub(super) struct Seen<'a> {
 
 /// Diagnoses.
 pub fn diagnose(look: &Snapshot, environment: &Environment) -> Diagnosis {
-    let sockets = sockets(look);
+    let sockets: Vec<_> = sockets(look).into_iter().filter(|gpu| !gpu.held_for_guests()).collect();
     let processes = look.processes.as_ref().map_or(Reading::NotReported, Reading::as_ref);
     let seen = Seen {
         look,
