@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Bdf, ComputeMode, MemoryMode, Reading};
 use crate::facts::{self, Part};
-use crate::witness::sysfs::HOLDERS;
 use crate::witness::{KfdNode, Snapshot, SysfsGpu};
 
 /// One physical GPU.
@@ -24,12 +23,6 @@ impl Socket<'_> {
     /// Name for reports.
     pub fn name(&self) -> String {
         format!("GPU {}", self.bdf)
-    }
-
-    /// Whether another driver than amdgpu holds it for guests, so that nothing but its identity shows here.
-    pub fn held_for_guests(&self) -> bool {
-        let driver = self.sysfs.and_then(|gpu| gpu.driver.value());
-        self.nodes.is_empty() && driver.is_some_and(|driver| HOLDERS.contains(&driver.as_str()))
     }
 
     /// PCI device id, from sysfs, else from KFD.

@@ -16,7 +16,7 @@ const CARDS: &str = "class/drm";
 
 /// Drivers that hold a GPU and make no DRM card of it: AMD's SR-IOV host driver, and the one by which a guest gets a
 /// device (facts/partitions.md section 6).
-pub const HOLDERS: [&str; 2] = ["gim", "vfio-pci"];
+const HOLDERS: [&str; 2] = ["gim", "vfio-pci"];
 
 /// PCI base classes of display controllers and of processing accelerators, as `class` begins.
 const CLASSES: [&str; 2] = ["0x03", "0x12"];
