@@ -307,21 +307,17 @@ fn whenever_apply_is_killed_restore_brings_the_modes_back() {
     let (mut journalled, mut changed) = (0, 0);
     for (machine, wish) in ways {
         let (folder, bench) = in_memory();
-        let make = || {
-            let options =
-                format!("shim {} --caller root --machine mi300x {machine}", folder.path().join("sim").display());
-            bench.must(&options.split_whitespace().collect::<Vec<_>>());
-            folder.path().join("sim")
-        };
-        let host = make();
+        let host = folder.path().join("sim");
         let at = host.display();
+        let done = run(&bench, &format!("shim {at} --caller root --machine mi300x {machine}"));
+        assert_eq!(done.code, 0, "{}", done.told());
         let apply = format!("partition apply --host {at} {wish} {ALL}");
         let restore = format!("partition restore --host {at}");
         let began = Instant::now();
         assert_eq!(run(&bench, &apply).code, 0, "{machine}");
         let whole = began.elapsed();
+        assert_eq!(run(&bench, &restore).code, 0, "{machine}");
         for point in 0..POINTS {
-            make();
             let found = modes(&host);
             kill_after(spawn(&bench, &apply), random.f64() * whole.as_secs_f64());
             let killed = host.join("partition/apply.json").exists();
