@@ -166,21 +166,23 @@ impl fmt::Display for Trial {
     }
 }
 
-/// Makes all trials in one lane; one that could not be made is an error in its place.
-pub fn run(trials: &[Trial], lane: &Lane, scratch: &Path, accepted: &Accepted) -> Vec<Result<Compared, String>> {
-    if let Err(error) = install(lane) {
-        return trials.iter().map(|_| Err(error.clone())).collect();
-    }
-    let one = |trial: &Trial| match trial {
+/// Makes a trial in a lane where [`install`] was done.
+///
+/// # Errors
+/// It could not be made.
+pub fn run(trial: &Trial, lane: &Lane, scratch: &Path, accepted: &Accepted) -> Result<Compared, String> {
+    match trial {
         Trial::SameVerdict(scene) => same_verdict(trial, scene, lane, scratch, accepted),
         Trial::Applies(scene, change, way) => applies(trial, scene, &CHANGES[*change], WAYS[*way], lane, scratch),
         Trial::Withstands(scene, index) => withstands(trial, scene, &OTHERS[*index], lane, scratch),
-    };
-    trials.iter().map(one).collect()
+    }
 }
 
 /// Puts `validate` into the root, and sees that it runs there: it needs nothing but glibc.
-fn install(lane: &Lane) -> Result<(), String> {
+///
+/// # Errors
+/// It does not run there: no trial can be made.
+pub fn install(lane: &Lane) -> Result<(), String> {
     lane.own_devices()?;
     let program = lane.path(PROGRAM);
     fs::copy(env!("CARGO_BIN_EXE_validate"), &program).map_err(|error| format!("{}: {error}", program.display()))?;
@@ -299,9 +301,9 @@ fn hardware(shown: &Shown<'_>, lane: &Lane, first: Option<&str>) -> Result<(RunR
     let results = lane.path("run/rocvet/results");
     let _ = fs::remove_dir_all(&results);
     let program = format!("/{PROGRAM}");
-    let deadline = if first.is_some() { "3" } else { "60" };
-    // One case after the other, as on the shim's host: `partition` leaves a trace that the next case sees.
-    let asking = ["--jobs", "1", "--deadline", deadline, "--results", "/run/rocvet/results"];
+    // To be compared: one case after the other, as on the shim's host. `partition` leaves a trace that the next case sees.
+    let (jobs, deadline) = if first.is_some() { ("4", "3") } else { ("1", "60") };
+    let asking = ["--jobs", jobs, "--deadline", deadline, "--results", "/run/rocvet/results"];
     let words = [&["prlimit", MEMORY, &program, "run", "--hardware"], &asking[..]].concat();
     let done = shown.run(&words, way(first));
     let record = record_in(&results).map_err(|error| format!("{error}: {:?}: {}", done.ended, text(&done.stderr)))?;
