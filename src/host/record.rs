@@ -116,7 +116,9 @@ fn hip(host: &Host, asking: &Asking, names: &mut Pseudonyms, entries: &mut Vec<E
             entries.push(Entry::File { path: HIP_FILE.to_owned(), content });
             return;
         }
-        absent => absent.absence().unwrap_or_default(),
+        absent @ (Reading::NotApplicable | Reading::NotReported | Reading::Malformed { .. }) => {
+            absent.absence().unwrap_or_default()
+        }
     };
     notes.push(Note { about: HIP_FILE.to_owned(), text: format!("not recorded: {text}") });
 }

@@ -77,6 +77,13 @@ fn a_published_mi308x_host_has_the_right_counts_memory_and_diagnosis(topology: &
     let renders: Vec<u32> = renders.iter().map(|device| *device.node.render_minor.value().unwrap()).collect();
     assert_eq!((renders.len(), &renders[..6]), (32, &[128, 129, 130, 131, 136, 137][..]));
 
+    // And a simulated machine is made like it.
+    let inferred = rocvet::likeness::infer(&diagnosis.look, None).unwrap();
+    let machine = &inferred.machine;
+    assert_eq!((machine.part.as_str(), machine.gpus), ("mi308x", 8));
+    assert_eq!((machine.compute.name(), machine.memory.name()), ("CPX", "NPS4"));
+    assert!(inferred.not.iter().any(|each| each.starts_with("version of amd-smi")), "{:?}", inferred.not);
+
     // The same host with its last device gone.
     let last = all[7].nodes[3].node;
     std::fs::remove_dir_all(place.join("nodes").join(last.to_string())).unwrap();

@@ -37,9 +37,7 @@ fn no_kfd(seen: &Seen<'_>) -> Option<Obstacle> {
 
 /// Fewer or more devices than the modes make.
 fn missing(seen: &Seen<'_>) -> Option<Obstacle> {
-    if seen.look.kfd.is_none() {
-        return None;
-    }
+    seen.look.kfd.as_ref()?;
     let judged: Vec<_> = seen.gpus.iter().filter_map(|gpu| Some((gpu, gpu.expected_devices?))).collect();
     let expected: usize = judged.iter().map(|(_, expected)| expected).sum();
     let shown: usize = judged.iter().map(|(gpu, _)| gpu.devices).sum();

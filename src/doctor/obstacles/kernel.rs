@@ -46,9 +46,9 @@ pub(super) fn obstacles(seen: &Seen<'_>) -> Vec<Obstacle> {
 fn asked(seen: &Seen<'_>, name: &str) -> Option<String> {
     let cmdline = seen.look.kernel.as_ref()?.cmdline.value()?;
     let key = format!("amdgpu.{name}");
-    let words = cmdline.split_whitespace().filter_map(|word| word.split_once('='));
+    let mut words = cmdline.split_ascii_whitespace().rev().filter_map(|word| word.split_once('='));
     // The last one wins.
-    words.filter(|(found, _)| *found == key).last().map(|(_, value)| value.to_owned())
+    words.find(|(found, _)| *found == key).map(|(_, value)| value.to_owned())
 }
 
 fn note(what: &str, next: &str) -> Obstacle {
