@@ -113,7 +113,8 @@ fn verdict(case: &CaseRecord) -> String {
             findings.chain(check.gaps.iter().map(move |gap| format!("{}: {} {}", check.check, gap.subject, gap.reason)))
         })
         .collect();
-    format!("{} {}\n{}", case.id, case.status, findings.join("\n"))
+    let text = format!("{} {}\n{}", case.id, case.status, findings.join("\n"));
+    regex::Regex::new(r"\bhive [0-9a-f]{16}\b").unwrap().replace_all(&text, "hive ID").into_owned()
 }
 
 /// Every file with its content, and every link with its target; without what says when and by which version.
