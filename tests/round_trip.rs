@@ -29,8 +29,20 @@ fn open(dir: &Path) -> Host {
 fn all(host: &Host) -> Snapshot {
     let queries =
         [Query::Version, Query::List, Query::StaticPartition, Query::Partition, Query::StaticVram, Query::MetricMemory];
-    let wanted = Wanted { queries: queries.into(), hip: true, ..Wanted::trees() };
-    look(host, &wanted, Format::Json, &asking())
+    // The trees first: asking for profiles moves `xcp_config`.
+    let trees = look(host, &Wanted::trees(), Format::Json, &asking());
+    let wanted = Wanted { queries: queries.into(), hip: true, ..Wanted::default() };
+    let said = look(host, &wanted, Format::Json, &asking());
+    Snapshot {
+        sysfs: trees.sysfs,
+        kfd: trees.kfd,
+        render: trees.render,
+        driver: trees.driver,
+        kernel: trees.kernel,
+        processes: trees.processes,
+        access: trees.access,
+        ..said
+    }
 }
 
 /// Numbers in the place of what identifies a machine, by first appearance; nothing of how long a call took.
@@ -101,6 +113,8 @@ fn check(name: &str, machine: &Machine) {
     simulated::create(&sim, machine, Faces::Both).unwrap();
     let live = open(&sim);
     record(&live, &rec, Extent::default(), &asking()).unwrap();
+    // A machine that was asked before is another one.
+    simulated::create(&sim, machine, Faces::Both).unwrap();
     let (live, recorded) = (Names::default().snapshot(all(&live)), Names::default().snapshot(all(&open(&rec))));
     assert!(live.kernel.is_some() && live.driver.is_some(), "{name}: nothing was looked at");
     // Compared as text, so that a failure shows the lines that differ and not two whole machines.

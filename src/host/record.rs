@@ -56,17 +56,18 @@ const OTHERS: [&[&str]; 8] = [
 /// Fails when something cannot be written or the outputs are larger than a recording may be; a call that fails is
 /// recorded as it failed.
 pub fn record(host: &Host, out: &Path, extent: Extent, asking: &Asking) -> Result<Recorded, HostError> {
-    let calls = ask_all(host, extent, asking)?;
     let (sys, proc) = (host.sysfs_root(), host.proc_root());
     let mut names = Pseudonyms::default();
     if let Ok(name) = Tree::open(&proc).and_then(|tree| tree.read("sys/kernel/hostname", 1024)) {
         names.learn_host(&String::from_utf8_lossy(&name));
     }
-    calls.iter().for_each(|call| names.learn(&String::from_utf8_lossy(&call.stdout)));
+    // The trees first: asking the tool for its profiles moves `xcp_config` (facts/amd-smi.md 1.4).
     let mut entries = excerpt::sys(&sys, &mut names);
     entries.extend(excerpt::proc(&proc, &read_processes(&sys, &proc), &mut names));
     entries.extend(excerpt::opt(&host.opt_root()));
     let found = entries.len();
+    let calls = ask_all(host, extent, asking)?;
+    calls.iter().for_each(|call| names.learn(&String::from_utf8_lossy(&call.stdout)));
     let mut notes = Vec::new();
     log(host, &mut names, &mut entries, &mut notes);
     hip(host, asking, &mut names, &mut entries, &mut notes);
