@@ -10,6 +10,8 @@ pub mod facts;
 
 pub mod process;
 
+pub mod probe;
+
 pub mod sim;
 
 pub mod witness;
