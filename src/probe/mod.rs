@@ -1,8 +1,9 @@
 //! Probes: real operations whose numbers are known, each computed by an engine in a process that may die.
 //!
 //! A [`ProbeSpec`] says what is computed; [`tensor`] what its inputs are, the same in every engine, and what of a result
-//! is carried.
+//! is carried; [`classify`] what a process died of.
 
+pub mod classify;
 pub mod spec;
 pub mod tensor;
 
