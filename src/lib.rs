@@ -10,11 +10,11 @@ pub mod facts;
 
 pub mod process;
 
-pub mod probe;
-
 pub mod sim;
 
 pub mod witness;
+
+pub mod probe;
 
 pub mod topology;
 
