@@ -1,11 +1,15 @@
 //! Probes: real operations whose numbers are known, each computed by an engine in a process that may die.
 //!
 //! A [`ProbeSpec`] says what is computed; [`tensor`] what its inputs are, the same in every engine, and what of a result
-//! is carried; [`classify`] what a process died of.
+//! is carried. The [`engine::reference`] computes every one of them in f64, and [`judge`](mod@judge) holds a result
+//! against that; [`classify`] says what a process died of.
 
 pub mod classify;
+pub mod engine;
+pub mod judge;
 pub mod spec;
 pub mod tensor;
 
+pub use judge::{Numbers, judge};
 pub use spec::{ProbeSpec, SpecError};
 pub use tensor::{Output, Role, Tensor};

@@ -99,7 +99,8 @@ pub enum Operation {
 /// linear with bias -> cross-entropy (mean over the batch).
 ///
 /// In f16 and bf16 the weights stay f32 and the convolution and the linear layer run in that format (PyTorch's autocast);
-/// f16 scales the loss by 1024 and the gradients back.
+/// f16 scales the loss by 1024 and the gradients back. Weights begin as the generator gives them times
+/// [`Training::scale`], biases at 0; the label of image `i` is the hash of element `i` of the role bias, modulo classes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
@@ -113,6 +114,13 @@ pub struct Training {
     pub classes: usize,
     /// How many.
     pub steps: usize,
+}
+
+impl Training {
+    /// The largest power of two that is at most `sqrt(6 / fan_in)`: nearly He's initialisation, and exact in 16 bits.
+    pub fn scale(fan_in: usize) -> f64 {
+        (6.0 / fan_in as f64).sqrt().log2().floor().exp2()
+    }
 }
 
 macro_rules! named {
@@ -406,6 +414,31 @@ impl Operation {
             Self::Pool { kernel, .. } => kernel.iter().product(),
             Self::Upsample { .. } => 4,
             Self::Training(Training { input, .. }) => input[0] * input[2] * input[3],
+        }
+    }
+    /// Products that are made for the whole result, to say beforehand what it costs.
+    pub fn multiplications(&self) -> u128 {
+        let product = |shape: &[usize]| shape.iter().map(|extent| *extent as u128).product::<u128>();
+        match self {
+            // All three computations of a convolution make the same products.
+            Self::Conv(conv) => {
+                let grid = if conv.transposed { conv.input.clone() } else { conv.output().unwrap_or_default() };
+                product(&grid) * product(&conv.weights()[1..])
+            }
+            // Forward, and backward to the weights.
+            Self::Training(Training { input, filters, steps, .. }) => {
+                2 * 9 * product(input) * *filters as u128 * (*steps as u128 + 1)
+            }
+            Self::Matmul { .. } | Self::Linear { .. } | Self::Pool { .. } => {
+                product(&self.result()) * self.reduction() as u128
+            }
+            Self::Elementwise { shape, .. }
+            | Self::Reduce { shape, .. }
+            | Self::Softmax { shape }
+            | Self::LayerNorm { shape }
+            | Self::BatchNorm { shape, .. } => product(shape),
+            Self::Upsample { .. } => 4 * product(&self.result()),
+            &Self::OptimizerStep { parameters, .. } => parameters as u128,
         }
     }
 }

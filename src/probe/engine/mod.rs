@@ -1,0 +1,3 @@
+//! What computes a probe. One folder for each engine that is part of this program.
+
+pub mod reference;
