@@ -2,11 +2,13 @@
 //!
 //! A [`ProbeSpec`] says what is computed; [`tensor`] what its inputs are, the same in every engine, and what of a result
 //! is carried. The [`engine::reference`] computes every one of them in f64, and [`judge`](mod@judge) holds a result
-//! against that; [`classify`] says what a process died of.
+//! against that. [`protocol`] is how a worker is talked to; [`classify`] says what a
+//! worker died of.
 
 pub mod classify;
 pub mod engine;
 pub mod judge;
+pub mod protocol;
 pub mod spec;
 pub mod tensor;
 
