@@ -3,6 +3,7 @@
 mod amd_smi;
 mod checks;
 mod console;
+mod dying;
 mod exit;
 mod explain;
 mod help;
@@ -10,6 +11,8 @@ mod hip_witness;
 mod interrupt;
 pub mod list;
 mod partition;
+mod probe_launch;
+mod probe_worker;
 mod record;
 mod results;
 mod run;
@@ -69,6 +72,12 @@ enum Command {
     /// Load the HIP runtime and say what it shows, as JSON: what this program asks of itself, in a child
     #[command(name = HIP_WITNESS, hide = true)]
     HipWitness,
+    /// Work on one probe, as the request on standard input says: what this program asks of itself, in a child
+    #[command(name = "probe-worker", hide = true)]
+    ProbeWorker(probe_worker::WorkerArgs),
+    /// Become the worker of a probe, with limits: what this program asks of itself, in a child
+    #[command(name = "probe-launch", hide = true)]
+    ProbeLaunch(probe_launch::LaunchArgs),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -124,6 +133,11 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::HipWitness) => {
             print(hip_witness::run().map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
         }
+        Some(Command::ProbeWorker(args)) => Ok(Exit::Run(probe_worker::run(&args)?)),
+        Some(Command::ProbeLaunch(args)) => match probe_launch::run(&args) {
+            // As a shell says that there is no such program.
+            Err(problem) => Err(Failure { exit: Exit::Run(127), error: anyhow!(problem) }),
+        },
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man { command }) => man(command.as_deref()),
     }

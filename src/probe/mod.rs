@@ -2,14 +2,16 @@
 //!
 //! A [`ProbeSpec`] says what is computed; [`tensor`] what its inputs are, the same in every engine, and what of a result
 //! is carried. The [`engine::reference`] computes every one of them in f64, and [`judge`](mod@judge) holds a result
-//! against that. [`protocol`] is how a worker is talked to; [`classify`] says what a
-//! worker died of.
+//! against that. [`protocol`] is how a worker is talked to; [`supervise`](mod@supervise) runs one, [`classify`] says what
+//! it died of, and [`fallback`] where it ran.
 
 pub mod classify;
 pub mod engine;
+pub mod fallback;
 pub mod judge;
 pub mod protocol;
 pub mod spec;
+pub mod supervise;
 pub mod tensor;
 
 pub use judge::{Numbers, judge};

@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![expect(clippy::print_stdout, reason = "figures for whoever runs them with --nocapture")]
 //! Every signature's own examples, logs that hold more than one, logs that are cut, and texts that were written from the
 //! descriptions of reports (facts/rdna.md) without a look at the patterns: what is found, and what is made up.
 
