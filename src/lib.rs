@@ -18,9 +18,13 @@ pub mod probe;
 
 pub mod topology;
 
+pub mod doctor;
+
 pub mod partition;
 
 pub mod placement;
+
+pub mod ledger;
 
 pub mod scenario;
 
@@ -31,6 +35,8 @@ pub mod host;
 pub mod check;
 
 pub mod run;
+
+pub mod change;
 
 pub mod report;
 

@@ -19,18 +19,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("host", &["domain", "process", "sim", "witness"]),
     ("probe", &["domain", "facts", "process", "sim", "witness"]),
     ("topology", &["domain", "facts", "witness"]),
+    ("doctor", &["domain", "facts", "topology", "witness"]),
     ("partition", &["domain", "facts", "topology", "witness"]),
     ("placement", &["domain", "facts", "topology", "witness"]),
+    ("ledger", &["domain", "placement", "witness"]),
     ("check", &["domain", "facts", "topology", "witness"]),
     ("run", &["check", "domain", "host", "plan", "process", "scenario", "sim", "witness"]),
+    ("change", &["domain", "facts", "host", "partition", "process", "topology", "witness"]),
     ("report", &["check", "domain", "run"]),
     (
         "cli",
         &[
+            "change",
             "check",
+            "doctor",
             "domain",
             "facts",
             "host",
+            "ledger",
             "partition",
             "placement",
             "plan",
@@ -47,7 +53,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that touch no files, clocks, environment or processes.
-const PURE: &[&str] = &["domain", "facts", "sim", "plan", "topology", "partition", "placement", "check", "report"];
+const PURE: &[&str] =
+    &["doctor", "domain", "facts", "sim", "plan", "topology", "partition", "placement", "check", "report"];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &["std::fs", "std::process", "std::env::", "Instant::now", "SystemTime", "std::net"];

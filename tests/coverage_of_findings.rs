@@ -29,8 +29,10 @@ const NOT_SIMULATED: &[(CheckId, &str, &str)] = &[
         "partitions-differ",
         "the simulated gpu_metrics count what the mode makes, or nothing",
     ),
-    (CheckId::DevicesCount, "amd-smi-differs", "no fault hides a device from the tool and leaves it to KFD"),
     (CheckId::DevicesIds, "index-hole", "the simulated tool numbers what it lists, as the real one does"),
+    (CheckId::WitnessCount, "hip-differs", "a simulated machine has no HIP runtime; src/check/tests/ makes it"),
+    (CheckId::WitnessMemory, "hip-differs", "a simulated machine has no HIP runtime; src/check/tests/ makes it"),
+    (CheckId::WitnessOrder, "hip-order", "a simulated machine has no HIP runtime; src/check/tests/ makes it"),
     (CheckId::MemoryPerDevice, "not-reported-by-amd-smi", "no fault makes the total of `metric -m` N/A"),
 ];
 

@@ -65,9 +65,20 @@ fn without_circumstances(case: Case) -> Option<Case> {
     let client = |step: &Step| matches!(step, Step::Hold | Step::Release);
     let planted = simulate.busy
         || simulate.caller != Caller::Root
+        || simulate.hives.is_some()
+        || simulate.alloc_mode.is_some()
+        || simulate.pages_limit.is_some()
         || simulate.platform.is_some_and(|platform| platform != Platform::BareMetal)
         || case.steps.iter().any(client);
-    let simulate = Simulate { busy: false, caller: Caller::Root, platform: None, ..case.simulate };
+    let simulate = Simulate {
+        busy: false,
+        caller: Caller::Root,
+        platform: None,
+        hives: None,
+        alloc_mode: None,
+        pages_limit: None,
+        ..case.simulate
+    };
     let steps = case.steps.into_iter().filter(|step| !client(step)).collect();
     planted.then_some(Case { simulate, steps, ..case })
 }
@@ -101,7 +112,14 @@ fn without_claims(mut case: Case) -> Option<Case> {
             | CheckSpec::DevicesIds
             | CheckSpec::AmdSmiJson
             | CheckSpec::AmdSmiExitCode
-            | CheckSpec::SetApplied) => spec.clone(),
+            | CheckSpec::SetApplied
+            | CheckSpec::WitnessModes
+            | CheckSpec::WitnessCount
+            | CheckSpec::WitnessMemory
+            | CheckSpec::WitnessRenderNodes
+            | CheckSpec::WitnessOrder
+            | CheckSpec::WitnessHive
+            | CheckSpec::WitnessReadable) => spec.clone(),
         };
         claimed |= plain != check.spec && check.expect != Expect::Met;
         check.spec = plain;

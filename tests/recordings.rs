@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use rocvet::domain::{Ended, Provenance, Signal};
+use rocvet::domain::{Ended, Provenance, Reading, Signal};
 use rocvet::host::record::{Extent, record};
 use rocvet::host::{Asking, HOST_FILE, Host, HostError, HostFile, HostKind, recorded};
 use rocvet::process::Cancel;
@@ -61,7 +61,10 @@ fn a_recording_answers_as_it_was_and_runs_nothing() {
     fs::create_dir(dir.path().join("bin")).unwrap();
     symlink("/bin/false", dir.path().join("bin/amd-smi")).unwrap();
     let host = Host::open(dir.path()).unwrap();
-    assert_eq!((host.provenance(), host.origin()), (Provenance::Recorded, "two GPUs in a test"));
+    assert_eq!(
+        (host.provenance(), host.origin()),
+        (Provenance::Recorded, "two GPUs in a test (not verified: it has no manifest.toml)")
+    );
     let call = |text: &str| host.call_amd_smi(&words(text), "y\n", &asking());
     let version = call("version --json");
     assert_eq!((version.ended.clone(), version.took), (Ended::Exited { code: 0 }, Duration::from_millis(300)));
@@ -227,12 +230,25 @@ fn scripted(dir: &Path) -> Host {
     let unique = 0xe3a6_b8a5_a6c0_0001_u64;
     write(&format!("{node}/properties"), &format!("domain 0\nlocation_id 1280\nunique_id {unique}\n"));
     write(&format!("{node}/mem_banks/0/properties"), "heap_type 1\nsize_in_bytes 4096\n");
-    write("proc/sys/kernel/hostname", "gpu-node-17\n");
+    write(&format!("{device}/xgmi_hive_info/xgmi_hive_id"), "15188982192727901047\n");
+    write("sys/class/kfd/kfd/proc/4711/vram_24248", "2147483648\n");
+    write("proc/4711/comm", "alice-train\n");
+    write("proc/4711/cgroup", "0::/user.slice/user-1000.slice/jupyter-alice.service\n");
+    write("proc/sys/kernel/hostname", "gpu-node-17.lab.example\n");
+    write("proc/sys/kernel/random/boot_id", "b007b007-1234-4abc-8def-0123456789ab\n");
+    write("proc/cmdline", "root=UUID=d15cd15c-1111 ip=10.20.30.40::::gpu-node-17 amdgpu.noretry=0 secretword\n");
+    write("opt/rocm-7.2.0/.info/version", "7.2.0-41\nbuilt by alice\n");
+    write(
+        "kmsg",
+        "6,1,0,-;Command line: root=UUID=d15cd15c-1111\n6,2,0,-;amdgpu 0000:05:00.0: amdgpu: Process alice-train pid 7 on \
+         gpu-node-17\n6,3,0,-;eth0: 10.20.30.40\n",
+    );
     write("proc/cpuinfo", "processor\t: 0\nflags\t: fpu\n\nprocessor\t: 1\n");
     let script = r#"#!/bin/sh
 case "$*" in
 "version --json") echo '[{"tool": "AMDSMI Tool", "version": "26.2.1"}]';;
 "list") printf 'GPU: 0\n    BDF: 0000:05:00.0\n    UUID: e3ff74a1-0000-1000-80a6-b8a5a6c00001\n\n';;
+"") echo '| 0 4711 alice-train /home/alice/run.py |';;
 "static -B") printf 'GPU: 0\n    BOARD:\n        PRODUCT_SERIAL: 692307000001\n\n';;
 "static -B --csv") printf 'gpu,product_serial\n0,692307000001\n';;
 "list --csv") printf '\377\376 e3ff74a1-0000-1000-80a6-b8a5a6c00001\n';;
@@ -264,7 +280,8 @@ fn a_recorded_host_reads_as_the_one_that_it_was_recorded_from() {
         let call = replayed.call_amd_smi(&query.args(Format::Human), "", &asking());
         assert_eq!(call.ended, ended, "{query:?}");
     }
-    let (was, is) = (sysfs::read_sysfs(&host.sysfs_root()), sysfs::read_sysfs(&replayed.sysfs_root()));
+    let (mut was, is) = (sysfs::read_sysfs(&host.sysfs_root()), sysfs::read_sysfs(&replayed.sysfs_root()));
+    (was[0].unique_id, was[0].hive_id) = (Reading::Value(1), Reading::Value(2));
     assert_eq!((was.len(), &was), (1, &is));
     let (was, is) = (kfd::read_kfd(&host.sysfs_root()).unwrap(), kfd::read_kfd(&replayed.sysfs_root()).unwrap());
     assert_eq!((was.len(), was[0].memory.clone(), was[0].bdf.clone()), (1, is[0].memory.clone(), is[0].bdf.clone()));
@@ -279,19 +296,100 @@ fn nothing_that_names_the_machine_is_in_its_recording() {
     fs::create_dir(&from).unwrap();
     let host = scripted(&from);
     record(&host, &out, Extent::default(), &asking()).unwrap();
+    const SECRETS: [&str; 12] = [
+        "b8a5a6c00001",
+        "692307000001",
+        "gpu-node-17",
+        "lab.example",
+        "15188982192727901047",
+        "16404001714350325761",
+        "alice",
+        "b007b007",
+        "d15cd15c",
+        "10.20.30.40",
+        "secretword",
+        "user-1000",
+    ];
     let mut looked_at = 0;
-    for entry in walkdir::WalkDir::new(&out).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file())
-    {
-        looked_at += 1;
-        let bytes = fs::read(entry.path()).unwrap();
-        let text = String::from_utf8_lossy(&bytes).to_lowercase();
-        for name in ["b8a5a6c00001", "692307000001", "gpu-node-17", &0xe3a6_b8a5_a6c0_0001_u64.to_string()] {
-            assert!(!text.contains(name), "{name} in {}", entry.path().display());
+    for entry in walkdir::WalkDir::new(&out).into_iter().map(Result::unwrap) {
+        let mut text = entry.path().strip_prefix(&out).unwrap().display().to_string();
+        if entry.path_is_symlink() {
+            text += &fs::read_link(entry.path()).unwrap().display().to_string();
+        } else if entry.file_type().is_file() {
+            looked_at += 1;
+            text += &String::from_utf8_lossy(&fs::read(entry.path()).unwrap());
+        }
+        for name in SECRETS {
+            assert!(!text.to_lowercase().contains(name), "{name} in {}", entry.path().display());
         }
     }
+    let read = |path: &str| fs::read_to_string(out.join(path)).unwrap();
+    assert_eq!(read("proc/cmdline"), "amdgpu.noretry=0\n");
+    assert_eq!(read("proc/4711/comm") + &read("proc/4711/cgroup"), "process-1\n0::/unit-1.service\n");
+    assert_eq!(read("kmsg"), "6,2,0,-;amdgpu 0000:05:00.0: amdgpu: Process name pid 7 on host\n");
+    assert_eq!(read("opt/rocm-7.2.0/.info/version"), "7.2.0-41\n");
     assert!(looked_at > 40, "{looked_at}");
     assert_eq!(
         fs::read_to_string(out.join("sys/devices/pci0000:00/0000:05:00.0/unique_id")).unwrap(),
         "0000000000000001\n"
     );
+}
+
+#[test]
+fn what_was_changed_since_it_was_recorded_is_named() {
+    type Spoil = fn(&Path);
+    const GPU: &str = "sys/devices/pci0000:00/0000:05:00.0";
+    let cases: [(&str, Spoil, &[&str]); 8] = [
+        (
+            "another mode",
+            |dir| fs::write(dir.join(GPU).join("current_compute_partition"), "CPX\n").unwrap(),
+            &["current_compute_partition", "was changed", "manifest.toml"],
+        ),
+        (
+            "another answer",
+            |dir| fs::write(dir.join("transcripts/01-version--json.stdout"), "[]").unwrap(),
+            &["transcripts/01-version--json.stdout", "was changed"],
+        ),
+        ("another origin", |dir| append(&dir.join(HOST_FILE), "\n"), &["host.toml", "was changed"]),
+        (
+            "a file less",
+            |dir| fs::remove_file(dir.join(GPU).join("unique_id")).unwrap(),
+            &["unique_id", "was taken away"],
+        ),
+        ("a log less", |dir| fs::remove_file(dir.join("kmsg")).unwrap(), &["kmsg", "no such file"]),
+        ("a file more", |dir| fs::write(dir.join("proc/new"), "").unwrap(), &["proc/new", "was added"]),
+        (
+            "a link elsewhere",
+            |dir| {
+                fs::remove_file(dir.join("sys/class/drm/card0")).unwrap();
+                symlink("../../devices", dir.join("sys/class/drm/card0")).unwrap();
+            },
+            &["sys/class/drm/card0", "link was changed"],
+        ),
+        (
+            "a later manifest",
+            |dir| {
+                let text = fs::read_to_string(dir.join("manifest.toml")).unwrap();
+                fs::write(dir.join("manifest.toml"), text.replacen("schema = 1", "schema = 9", 1)).unwrap();
+            },
+            &["manifest.toml", "9", "reads 1"],
+        ),
+    ];
+    for (name, spoil, told) in cases {
+        let dirs = tempfile::tempdir().unwrap();
+        let (from, out) = (dirs.path().join("from"), dirs.path().join("out"));
+        fs::create_dir(&from).unwrap();
+        record(&scripted(&from), &out, Extent::default(), &asking()).unwrap();
+        Host::open(&out).unwrap();
+        spoil(&out);
+        let error = Host::open(&out).map(|_| ()).expect_err(name).to_string();
+        for word in told {
+            assert!(error.contains(word), "{name}: no {word:?} in {error}");
+        }
+    }
+}
+
+fn append(path: &Path, text: &str) {
+    let old = fs::read_to_string(path).unwrap();
+    fs::write(path, old + text).unwrap();
 }

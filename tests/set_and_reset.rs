@@ -45,8 +45,9 @@ fn play(machine: &str, tool: &str, faults: &[&str], change: fn(&mut rocvet::sim:
 
 const SAME: fn(&mut rocvet::sim::Machine) = |_| {};
 
+/// Nothing but what reading the profiles leaves behind: a step that changes nothing starts from the machine's own modes.
 fn untouched(state: &State) -> bool {
-    state.generation == 0
+    state.generation == u64::from(!state.selected.is_empty()) && state.memory_requested.is_none()
 }
 
 fn cpx(state: &State) -> bool {

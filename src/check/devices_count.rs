@@ -43,10 +43,11 @@ pub(super) fn evaluate(per_gpu: Option<u32>, seen: &Observations) -> Evaluation 
     let sockets = sockets(look);
     let kfd = look.kfd.as_ref().map(|nodes| nodes.len());
     // Every GPU is judged, also after one that could not be.
+    let shown = Shown { kfd: kfd.is_some(), hidden: look.kfd_hidden.len() };
     let by_socket: Vec<Option<usize>> =
-        sockets.iter().map(|socket| judge_socket(&mut collector, socket, per_gpu, kfd.is_some())).collect();
+        sockets.iter().map(|socket| judge_socket(&mut collector, socket, per_gpu, &shown)).collect();
     let by_modes = by_socket.into_iter().sum::<Option<usize>>().filter(|_| !sockets.is_empty());
-    let expected = by_modes.or(kfd);
+    let expected = by_modes.or(kfd.filter(|_| shown.hidden == 0));
 
     let Some(rows) = calls::rows(&mut collector, Query::List, look.list.as_ref()) else { return collector.finish() };
     let observed = format!("{} (amd-smi list)", rows.len());
@@ -66,21 +67,35 @@ pub(super) fn evaluate(per_gpu: Option<u32>, seen: &Observations) -> Evaluation 
     collector.finish()
 }
 
+/// What KFD shows.
+struct Shown {
+    /// Whether there is a topology.
+    kfd: bool,
+    /// Nodes that cannot be read.
+    hidden: usize,
+}
+
 /// Judges one GPU's nodes; returns how many devices it should have.
-fn judge_socket(collector: &mut Collector, socket: &Socket<'_>, per_gpu: Option<u32>, kfd: bool) -> Option<usize> {
+fn judge_socket(collector: &mut Collector, socket: &Socket<'_>, per_gpu: Option<u32>, shown: &Shown) -> Option<usize> {
     let (parts, virtual_function) = socket.parts();
     if virtual_function && per_gpu.is_none() {
         // A guest sees its own slice: what KFD has is what there is (facts/partitions.md section 6).
-        return kfd.then_some(socket.nodes.len());
+        return shown.kfd.then_some(socket.nodes.len());
     }
     let (expected, why) = match per_gpu {
         Some(count) => (count, "as the scenario says".to_owned()),
         None => by_mode(collector, socket, parts.first().copied())?,
     };
     let expected = usize::try_from(expected).ok()?;
-    if kfd {
+    if shown.kfd {
         let found = socket.nodes.len();
         let expected_text = format!("{} {why}", devices(expected));
+        if found < expected && shown.hidden > 0 {
+            let nodes = if shown.hidden == 1 { "1 KFD node".to_owned() } else { format!("{} KFD nodes", shown.hidden) };
+            let reason = format!("{found} of {expected_text}, and {nodes} cannot be read: a container hides them");
+            collector.gap(GapKind::NotReported, socket.name(), reason);
+            return None;
+        }
         if found == expected {
             collector.met(socket.name(), expected_text, format!("{found} (KFD)"));
         } else if found + 1 == expected {
@@ -100,7 +115,7 @@ fn by_mode(collector: &mut Collector, socket: &Socket<'_>, part: Option<&Part>) 
         collector.gap(GapKind::Unknown, socket.name(), format!("no facts about a part with PCI device id {id}"));
         return None;
     };
-    let mode = *need(collector, &socket.name(), "current_compute_partition", &socket.compute())?;
+    let mode = *need(collector, &socket.name(), "current_compute_partition", &socket.compute_in_force())?;
     Some((mode.devices(part.xccs), format!("in {mode}")))
 }
 

@@ -1,14 +1,16 @@
 //! `memory.per-device`: each logical device has the memory that the formula gives it.
 
-use crate::domain::{Bytes, CheckId, ComputeMode, Confidence, MemoryMode, ToolVersion};
+use crate::domain::{Bdf, Bytes, CheckId, ComputeMode, Confidence, MemoryMode, ToolVersion};
 use crate::facts::{self, Part};
 use crate::witness::amd_smi::{Query, VramRow};
 use crate::witness::{Observations, Snapshot};
 
 use super::about::{About, FindingAbout, Needs};
+use super::amd_smi_memory::{Shown, Truth, tool};
 use super::calls;
 use super::evaluation::need;
 use super::evaluation::{Collector, Evaluation, GapKind};
+use super::join;
 use crate::topology::{Socket, sockets};
 
 pub(super) const ABOUT: About = About {
@@ -57,16 +59,11 @@ pub(super) const ABOUT: About = About {
     ],
 };
 
-/// From this tool version (ROCm 6.4.1) on secondary partitions show their own memory. Source: facts/amd-smi.md section 4 row 6.
-const SECONDARIES_RIGHT: ToolVersion = ToolVersion::new(25, 4, 0);
-
 /// One device with what it must have.
 struct Expected {
     subject: String,
-    partition: usize,
-    bytes: Bytes,
-    whole: Bytes,
-    devices: usize,
+    bdf: Bdf,
+    truth: Truth,
     kfd: bool,
 }
 
@@ -86,15 +83,15 @@ pub(super) fn evaluate(mib: Option<&[u64]>, seen: &Observations) -> Evaluation {
         collector.gap(GapKind::NotReported, "the machine", "neither sysfs nor KFD shows a GPU");
     }
     if complete && !devices.is_empty() {
-        amd_smi(&mut collector, look, &devices);
+        amd_smi(&mut collector, look, &sockets, &devices);
     }
     collector.finish()
 }
 
 /// Judges the nodes of one GPU and says what amd-smi must show for its devices.
 fn socket_devices(collector: &mut Collector, socket: &Socket<'_>, mib: Option<&[u64]>) -> Option<Vec<Expected>> {
-    let compute = *need(collector, &socket.name(), "current_compute_partition", &socket.compute())?;
-    let memory = *need(collector, &socket.name(), "current_memory_partition", &socket.memory())?;
+    let compute = *need(collector, &socket.name(), "current_compute_partition", &socket.compute_in_force())?;
+    let memory = *need(collector, &socket.name(), "current_memory_partition", &socket.memory_in_force())?;
     let mut banks = Vec::new();
     for node in &socket.nodes {
         let partition =
@@ -114,13 +111,14 @@ fn socket_devices(collector: &mut Collector, socket: &Socket<'_>, mib: Option<&[
         judge_split(collector, socket, memory, &banks);
     }
     let whole = Bytes(formula.iter().map(|bytes| bytes.0).sum());
-    let expected = formula.iter().enumerate().map(|(partition, &bytes)| Expected {
-        subject: format!("{} partition {partition}", socket.name()),
-        partition,
-        bytes,
-        whole,
-        devices: formula.len(),
-        kfd: banks.iter().any(|(present, _)| *present == partition),
+    let expected = formula.iter().zip(0_u8..).map(|(&own, number)| {
+        let partition = usize::from(number);
+        Expected {
+            subject: format!("{} partition {partition}", socket.name()),
+            bdf: Bdf { function: number, ..socket.bdf },
+            truth: Truth { partition, own, whole, devices: formula.len() },
+            kfd: banks.iter().any(|(present, _)| *present == partition),
+        }
     });
     Some(expected.filter(|device| banks.is_empty() || device.kfd).collect())
 }
@@ -190,11 +188,13 @@ fn judge_split(collector: &mut Collector, socket: &Socket<'_>, memory: MemoryMod
     }
 }
 
-fn amd_smi(collector: &mut Collector, look: &Snapshot, devices: &[Expected]) {
+fn amd_smi(collector: &mut Collector, look: &Snapshot, sockets: &[Socket<'_>], devices: &[Expected]) {
     let Some(rows) = calls::rows(collector, Query::MetricMemory, look.memory_use.as_ref()) else { return };
-    let tool = look.version.as_ref().and_then(|asked| asked.answer.value.value()?.tool.value().copied());
-    for (row, device) in match_rows(rows, look, devices) {
-        let Some(device) = device else {
+    let tool = tool(look);
+    let indexes: Vec<u32> = rows.iter().map(|row| row.gpu).collect();
+    let known: Vec<Bdf> = devices.iter().map(|device| device.bdf).collect();
+    for (row, bdf) in rows.iter().zip(join::devices(look, &indexes, sockets, &known)) {
+        let Some(device) = devices.iter().find(|device| Some(device.bdf) == bdf) else {
             let subject = format!("GPU {} (amd-smi)", row.gpu);
             collector.gap(GapKind::NotReported, subject, "no device of the formula behind this index");
             continue;
@@ -207,41 +207,21 @@ fn judge_row(collector: &mut Collector, row: &VramRow, device: &Expected, tool: 
     let Some(total) = row.total.value() else {
         if device.kfd {
             let reason = row.total.absence().unwrap_or_default();
-            collector.doubtful("not-reported-by-amd-smi", &device.subject, device.bytes.to_string(), reason);
+            collector.doubtful("not-reported-by-amd-smi", &device.subject, device.truth.own.to_string(), reason);
         } else {
             need(collector, &device.subject, "amd-smi", &row.total);
         }
         return;
     };
-    let near = |size: Bytes| total.abs_diff(size) <= facts::nominal_tolerance(size);
-    let (expected, observed) = (device.bytes.to_string(), format!("{total} (amd-smi)"));
-    if near(device.bytes) {
-        collector.met(&device.subject, expected, observed);
-    } else if device.devices > 1 && near(device.whole) && device.partition == 0 {
-        collector.doubtful("whole-gpu-on-partition-0", &device.subject, expected, observed);
-    } else if device.devices > 1 && near(device.whole) && tool.is_some_and(|tool| tool < SECONDARIES_RIGHT) {
-        collector.doubtful("whole-gpu-on-every-partition", &device.subject, expected, observed);
-    } else {
-        collector.unmet("amd-smi-differs", &device.subject, expected, observed);
+    let (expected, observed) = (device.truth.own.to_string(), format!("{total} (amd-smi)"));
+    match device.truth.judge(*total, tool) {
+        Shown::Right => collector.met(&device.subject, expected, observed),
+        Shown::WholeGpuOnPartition0 => {
+            collector.doubtful("whole-gpu-on-partition-0", &device.subject, expected, observed);
+        }
+        Shown::WholeGpuOnEveryPartition => {
+            collector.doubtful("whole-gpu-on-every-partition", &device.subject, expected, observed);
+        }
+        Shown::Wrong => collector.unmet("amd-smi-differs", &device.subject, expected, observed),
     }
-}
-
-/// Joins amd-smi's rows with devices: by address where `list` tells it, else by order when the numbers agree.
-fn match_rows<'a>(
-    rows: &'a [VramRow],
-    look: &Snapshot,
-    devices: &'a [Expected],
-) -> Vec<(&'a VramRow, Option<&'a Expected>)> {
-    let listed = look.list.as_ref().and_then(|asked| asked.answer.value.value());
-    let by_address = |row: &VramRow| {
-        let bdf = listed?.iter().find(|listed| listed.gpu == row.gpu)?.bdf.value()?;
-        let subject = format!("GPU {} partition {}", bdf.socket(), bdf.function);
-        devices.iter().find(|device| device.subject == subject)
-    };
-    let addresses: Vec<_> = rows.iter().map(by_address).collect();
-    let distinct = addresses.iter().flatten().map(|device| &device.subject).collect::<std::collections::BTreeSet<_>>();
-    if distinct.len() == rows.len() {
-        return rows.iter().zip(addresses).collect();
-    }
-    rows.iter().enumerate().map(|(at, row)| (row, devices.get(at).filter(|_| devices.len() == rows.len()))).collect()
 }

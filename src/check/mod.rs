@@ -6,11 +6,13 @@
 mod about;
 mod amd_smi_exit_code;
 mod amd_smi_json;
+mod amd_smi_memory;
 mod amd_smi_version;
 mod calls;
 mod devices_count;
 mod devices_ids;
 mod evaluation;
+mod join;
 mod memory_per_device;
 mod partition_legal;
 mod partition_modes;
@@ -18,6 +20,14 @@ mod partition_profiles;
 mod set_applied;
 mod set_refused;
 mod verdict;
+mod voices;
+mod witness_count;
+mod witness_hive;
+mod witness_memory;
+mod witness_modes;
+mod witness_order;
+mod witness_readable;
+mod witness_render_nodes;
 
 pub use about::{About, FindingAbout, Needs};
 pub use evaluation::{Evaluation, Finding, Gap, GapKind, Judgement};
@@ -40,6 +50,13 @@ pub const fn about(id: CheckId) -> &'static About {
         CheckId::AmdSmiVersion => &amd_smi_version::ABOUT,
         CheckId::SetApplied => &set_applied::ABOUT,
         CheckId::SetRefused => &set_refused::ABOUT,
+        CheckId::WitnessModes => &witness_modes::ABOUT,
+        CheckId::WitnessCount => &witness_count::ABOUT,
+        CheckId::WitnessMemory => &witness_memory::ABOUT,
+        CheckId::WitnessRenderNodes => &witness_render_nodes::ABOUT,
+        CheckId::WitnessOrder => &witness_order::ABOUT,
+        CheckId::WitnessHive => &witness_hive::ABOUT,
+        CheckId::WitnessReadable => &witness_readable::ABOUT,
     }
 }
 
@@ -57,6 +74,13 @@ pub fn evaluate(spec: &CheckSpec, seen: &Observations) -> Evaluation {
         CheckSpec::AmdSmiVersion { version } => amd_smi_version::evaluate(*version, seen),
         CheckSpec::SetApplied => set_applied::evaluate(seen),
         CheckSpec::SetRefused { status } => set_refused::evaluate(status.as_deref(), seen),
+        CheckSpec::WitnessModes => witness_modes::evaluate(seen),
+        CheckSpec::WitnessCount => witness_count::evaluate(seen),
+        CheckSpec::WitnessMemory => witness_memory::evaluate(seen),
+        CheckSpec::WitnessRenderNodes => witness_render_nodes::evaluate(seen),
+        CheckSpec::WitnessOrder => witness_order::evaluate(seen),
+        CheckSpec::WitnessHive => witness_hive::evaluate(seen),
+        CheckSpec::WitnessReadable => witness_readable::evaluate(seen),
     }
 }
 

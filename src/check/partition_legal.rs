@@ -67,8 +67,8 @@ fn judge(collector: &mut Collector, rules: KernelRules, socket: &Socket<'_>) -> 
         }
         return None;
     }
-    let compute = *need(collector, &name, "current_compute_partition", &socket.compute())?;
-    let memory = *need(collector, &name, "current_memory_partition", &socket.memory())?;
+    let compute = *need(collector, &name, "current_compute_partition", &socket.compute_in_force())?;
+    let memory = *need(collector, &name, "current_memory_partition", &socket.memory_in_force())?;
     let pair = format!("{compute}/{memory}");
     let offered = socket.sysfs.and_then(|gpu| gpu.available_memory.value());
     if let Some(offered) = offered.filter(|offered| !offered.contains(&memory)) {

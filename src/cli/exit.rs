@@ -15,6 +15,8 @@ pub enum Exit {
     Unavailable,
     /// 70: our bug.
     Internal,
+    /// 112: the machine is not as it was found, and could not be brought back.
+    Unsafe,
     /// 128 + signal: stopped by it.
     Interrupted(i32),
     /// What a run decided.
@@ -29,6 +31,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 64,
             Exit::Unavailable => 69,
             Exit::Internal => 70,
+            Exit::Unsafe => 112,
             Exit::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
             Exit::Run(code) => code,
         })
@@ -78,4 +81,5 @@ Exit codes:
   64   usage or scenario error
   69   a backend, a program or a permission is missing
   70   a bug in rocvet
+  112  partition modes did not come back: `validate partition restore` tries again
   130, 143  interrupted";

@@ -10,6 +10,7 @@ Examples:
   validate                                   every shipped scenario, on simulated machines
   validate -E 'tag(memory)'                  some of them
   validate run --host DIR                    those that apply to a simulated or recorded host
+  validate doctor                            what this machine is, and what stands in the way
   validate explain memory.per-device         a check, a finding or a fact: what, why, source, what to do
   validate shim DIR --machine mi300x         a simulated machine whose amd-smi any program can call
 
@@ -26,6 +27,7 @@ Examples:
   validate run my/scenario.toml              a file, or a folder of them
   validate run -E 'part(MI300X) and not tag(faults)'
   validate run --host recordings/mi300x-cpx-nps4-26.2.1
+  validate run --host auto                   this machine where it can be queried, else simulated; the report says which
   validate run --format human --format junit=report.xml
   validate run --shard slice:1/4 --shuffle 7 --repeat 3
 
@@ -78,7 +80,9 @@ Examples:
   validate record node17 --host sim          a simulated one
   validate run --host node17                 the same checks, later and elsewhere
 
-A recording holds no serial number, UUID or host name. Nothing in it is ever executed.
+It holds amd-smi's answers, what the witnesses read of /sys, /proc and /dev, and the lines of the kernel log about the GPU's
+driver: with pseudonyms for serial numbers, UUIDs, the host, processes and their units. DIR/manifest.toml lists every file with its
+SHA-256 and says what could not be recorded. Nothing in a recording is ever executed.
 
 Exit codes: 0 recorded, 64 usage error, 69 there is nothing to record or it cannot be written, 130 and 143 interrupted";
 

@@ -3,12 +3,14 @@
 mod amd_smi;
 mod checks;
 mod console;
+mod doctor;
 mod dying;
 mod exit;
 mod explain;
 mod help;
 mod hip_witness;
 mod interrupt;
+mod keep;
 pub mod list;
 mod partition;
 mod probe_launch;
@@ -66,6 +68,9 @@ enum Command {
     Shim(shim::ShimArgs),
     /// What the partition modes are, what could be changed, and changing it
     Partition(Box<partition::PartitionArgs>),
+    /// Say what this machine is and what stands in the way, in two seconds
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::DoctorArgs),
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
@@ -129,6 +134,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Schema(args)) => schema(&args),
         Some(Command::Shim(args)) => shim(&args),
         Some(Command::Partition(args)) => partition::run(&args),
+        Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::HipWitness) => {
             print(hip_witness::run().map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())

@@ -53,7 +53,7 @@ pub fn scratch() -> Result<tempfile::TempDir, Failure> {
 
 /// By the XDG base directory specification.
 #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
-fn state_folder() -> Option<PathBuf> {
+pub fn state_folder() -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).and_then(absolute);
     state.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")).and_then(absolute))

@@ -20,9 +20,10 @@ use crate::scenario::{self, Case, Level};
 use super::console::{self, Bar};
 use super::exit::{Exit, Failure, Outcome};
 use super::interrupt::Interrupt;
+use super::keep::{Keeper, changes};
 use super::results;
 use super::selection::SelectionArgs;
-use super::target;
+use super::target::{self, Chosen};
 
 /// Run scenarios and give a verdict.
 #[derive(Debug, Args)]
@@ -37,8 +38,9 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Execution")]
 struct ExecutionArgs {
-    /// Run on this host folder, simulated or recorded, instead of on each scenario's own machine
-    #[arg(long, value_name = "DIR", conflicts_with = "hardware")]
+    /// Run on this host folder, simulated or recorded, instead of on each scenario's own machine; `auto`: on this machine
+    /// where it can be queried, else simulated
+    #[arg(long, value_name = "DIR|auto", conflicts_with = "hardware")]
     host: Option<PathBuf>,
     /// Run on this machine
     #[arg(long)]
@@ -69,7 +71,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let cancel = Cancel::new();
     let interrupt = Interrupt::listen(cancel.clone())?;
     let asking = Asking { deadline: Duration::from_secs(*deadline), cancel };
-    let host = target::open(host.as_deref(), *hardware)?;
+    let Chosen { host, why: chosen } = target::choose(host.as_deref(), *hardware)?;
     let plan = plan(&args.selection, host.as_ref(), &asking)?;
     let not_selected = NotSelected::of(&plan.not_selected);
     if plan.cases.is_empty() && plan.undecided.is_empty() {
@@ -77,6 +79,7 @@ pub fn run(args: &RunArgs) -> Outcome {
         console::note(&format!("nothing matched: of {read} cases {why}; `validate list` shows what there is"));
         return Ok(Exit::NothingMatched);
     }
+    let keeper = keeper(host.as_ref(), &plan, &asking)?;
     let clock = Clock::start();
     let jobs = side_by_side(*jobs, &plan, host.as_ref());
     let results = results::folder(results.as_deref());
@@ -89,7 +92,12 @@ pub fn run(args: &RunArgs) -> Outcome {
     folder.append(&Event::started(clock.run_id(), ids.cloned().collect())).map_err(Failure::unavailable)?;
     let options = Options { jobs, repeat: args.selection.repeat.get(), retries: *retries };
     let mut journal = Journal { folder: &mut folder, bar: Bar::new(plan.cases.len()), failed: None };
-    let mut cases = execute(&plan.cases, options, &interrupt.flag, &|case| bed.run(case), &mut journal);
+    let run = |case: &Case| match &keeper {
+        Some(keeper) => keeper.run(case, &|| bed.run(case)),
+        None => bed.run(case),
+    };
+    let mut cases = execute(&plan.cases, options, &interrupt.flag, &run, &mut journal);
+    let unrestored = keeper.and_then(|keeper| keeper.end().err());
     for record in undecided {
         journal.append(&Event::CaseFinished { case: Box::new(record.clone()) });
         cases.push(record);
@@ -101,7 +109,10 @@ pub fn run(args: &RunArgs) -> Outcome {
     }
 
     let coverage = Coverage::of(&cases);
-    let exit = exit_of(&cases, &coverage, interrupt.signal());
+    let exit = match unrestored {
+        Some(trouble) => crate::run::Exit::unrestored(&trouble.to_string()),
+        None => exit_of(&cases, &coverage, interrupt.signal()),
+    };
     let record = RunRecord {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
@@ -110,11 +121,11 @@ pub fn run(args: &RunArgs) -> Outcome {
             finished: Clock::now(),
             rocvet: env!("CARGO_PKG_VERSION").to_owned(),
             command: command(),
-            again: again(args),
+            again: again(args, host.as_ref()),
             jobs,
             shuffle: args.selection.shuffle,
         },
-        host: HostRecord { description: target::description(host.as_ref()) },
+        host: HostRecord { description: target::description(host.as_ref()), chosen },
         provenance: host.as_ref().map_or(Provenance::Simulated, Host::provenance),
         cases,
         not_selected,
@@ -126,6 +137,16 @@ pub fn run(args: &RunArgs) -> Outcome {
     write_reports(formats, &record)?;
     console::note(&format!("results  {}", folder.path().display()));
     Ok(Exit::Run(record.exit.code))
+}
+
+/// Who keeps the modes of a given host, where a case may change them. A recording has none to change.
+fn keeper<'a>(host: Option<&'a Host>, plan: &Plan, asking: &Asking) -> Result<Option<Keeper<'a>>, Failure> {
+    match host {
+        Some(host @ (Host::Real | Host::Simulated { .. })) if plan.cases.iter().any(changes) => {
+            Keeper::begin(host, asking).map(Some)
+        }
+        Some(Host::Real | Host::Simulated { .. } | Host::Recorded { .. }) | None => Ok(None),
+    }
 }
 
 /// Scenarios read, expanded and chosen.
@@ -153,13 +174,15 @@ fn command() -> Vec<String> {
 }
 
 /// See [`RunInfo::again`].
-fn again(args: &RunArgs) -> String {
+fn again(args: &RunArgs, host: Option<&Host>) -> String {
     let mut words = vec!["validate run".to_owned()];
-    if args.execution.hardware {
-        words.push("--hardware".to_owned());
-    }
-    if let Some(host) = &args.execution.host {
-        words.push(format!("--host {}", quoted(&host.to_string_lossy())));
+    match (host, &args.execution.host) {
+        // What `--host auto` chose is named outright: it might choose otherwise the next time.
+        (Some(Host::Real), _) => words.push("--hardware".to_owned()),
+        (Some(Host::Simulated { .. } | Host::Recorded { .. }), Some(dir)) => {
+            words.push(format!("--host {}", quoted(&dir.to_string_lossy())));
+        }
+        (Some(Host::Simulated { .. } | Host::Recorded { .. }), None) | (None, _) => {}
     }
     if let Some(level) = args.selection.interaction {
         words.push(format!("--interaction {level}"));

@@ -49,6 +49,20 @@ checks! {
     SetApplied = "set.applied",
     /// An illegal request is refused and leaves the state as it was.
     SetRefused = "set.refused",
+    /// amd-smi, sysfs and KFD tell the same modes.
+    WitnessModes = "witness.modes",
+    /// Every witness counts as many devices.
+    WitnessCount = "witness.count",
+    /// Every witness shows the same memory of each device.
+    WitnessMemory = "witness.memory",
+    /// Each device's render node is there and hangs on that device.
+    WitnessRenderNodes = "witness.render-nodes",
+    /// amd-smi, HIP and PCI addresses name devices in one order.
+    WitnessOrder = "witness.order",
+    /// The GPUs of a hive belong together, by every witness and in their memory mode.
+    WitnessHive = "witness.hive",
+    /// Each witness can be asked, by this caller, now.
+    WitnessReadable = "witness.readable",
 }
 
 impl fmt::Display for CheckId {
@@ -102,6 +116,20 @@ pub enum CheckSpec {
         /// The status name that the refusal must give (`AMDSMI_STATUS_BUSY`); any when left out.
         status: Option<String>,
     },
+    /// See [`CheckId::WitnessModes`].
+    WitnessModes,
+    /// See [`CheckId::WitnessCount`].
+    WitnessCount,
+    /// See [`CheckId::WitnessMemory`].
+    WitnessMemory,
+    /// See [`CheckId::WitnessRenderNodes`].
+    WitnessRenderNodes,
+    /// See [`CheckId::WitnessOrder`].
+    WitnessOrder,
+    /// See [`CheckId::WitnessHive`].
+    WitnessHive,
+    /// See [`CheckId::WitnessReadable`].
+    WitnessReadable,
 }
 
 impl CheckSpec {
@@ -119,6 +147,13 @@ impl CheckSpec {
             Self::AmdSmiVersion { .. } => CheckId::AmdSmiVersion,
             Self::SetApplied => CheckId::SetApplied,
             Self::SetRefused { .. } => CheckId::SetRefused,
+            Self::WitnessModes => CheckId::WitnessModes,
+            Self::WitnessCount => CheckId::WitnessCount,
+            Self::WitnessMemory => CheckId::WitnessMemory,
+            Self::WitnessRenderNodes => CheckId::WitnessRenderNodes,
+            Self::WitnessOrder => CheckId::WitnessOrder,
+            Self::WitnessHive => CheckId::WitnessHive,
+            Self::WitnessReadable => CheckId::WitnessReadable,
         }
     }
 }

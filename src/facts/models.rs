@@ -108,18 +108,15 @@ impl Decoder {
     /// Embedding and head, then for each layer: query, key, value and output projections, gate, up and down projections
     /// of each expert, the router, two norms; and the last norm. It gives the count of every model in the table exactly.
     pub fn params(&self) -> Option<u64> {
-        let wide = u128::from;
-        let (hidden, queries, keys) =
-            (wide(self.hidden), wide(self.heads) * wide(self.head_dim), wide(self.kv_heads) * wide(self.head_dim));
-        let attention = hidden.checked_mul(2 * queries + 2 * keys)?;
-        let bias = if self.qkv_bias { queries + 2 * keys } else { 0 };
-        let feed =
-            hidden.checked_mul(wide(self.intermediate))?.checked_mul(3)?.checked_mul(wide(self.experts.max(1)))?;
-        let router = hidden * wide(self.experts);
-        let layer = attention.checked_add(feed)?.checked_add(bias + router)?.checked_add(2 * hidden)?;
-        let embeddings = wide(self.vocab) * hidden;
-        let embeddings = embeddings.checked_mul(if self.tied_embeddings { 1 } else { 2 })?;
-        let all = layer.checked_mul(wide(self.layers))?.checked_add(embeddings)?.checked_add(hidden)?;
+        // Each within 32 bits, so that only the last sums can grow out of 128.
+        let narrow = |number: u64| u32::try_from(number).ok().map(u128::from);
+        let (layers, hidden, vocab) = (narrow(self.layers)?, narrow(self.hidden)?, narrow(self.vocab)?);
+        let (width, experts) = (narrow(self.head_dim)?, narrow(self.experts)?);
+        let (queries, keys) = (narrow(self.heads)? * width, narrow(self.kv_heads)? * width);
+        let attention = 2 * hidden * (queries + keys) + if self.qkv_bias { queries + 2 * keys } else { 0 };
+        let feed = 3 * hidden * narrow(self.intermediate)? * experts.max(1) + hidden * experts;
+        let embeddings = vocab * hidden * if self.tied_embeddings { 1 } else { 2 };
+        let all = layers.checked_mul(attention + feed + 2 * hidden)?.checked_add(embeddings + hidden)?;
         u64::try_from(all).ok()
     }
 }
@@ -229,7 +226,21 @@ mod tests {
 
     #[test]
     fn what_cannot_be_counted_has_no_count() {
-        let huge = Decoder { layers: u64::MAX, hidden: u64::MAX, ..models()[0].decoder() };
-        assert_eq!(huge.params(), None);
+        let most = u64::from(u32::MAX);
+        for each in [u64::MAX, most, most + 1] {
+            let huge = Decoder {
+                layers: each,
+                hidden: each,
+                intermediate: each,
+                heads: each,
+                kv_heads: each,
+                head_dim: each,
+                vocab: each,
+                tied_embeddings: false,
+                experts: each,
+                qkv_bias: true,
+            };
+            assert_eq!(huge.params(), None);
+        }
     }
 }

@@ -5,6 +5,8 @@ mod error;
 mod excerpt;
 mod file;
 mod hip;
+mod kmsg;
+mod manifest;
 mod open;
 mod pseudonym;
 mod real;
@@ -15,6 +17,7 @@ pub mod simulated;
 pub use error::HostError;
 pub use file::{HOST_FILE, HOST_SCHEMA, HostFile, HostKind};
 pub use hip::{HIP_WITNESS, hip_call, hip_witness};
+pub use manifest::{MANIFEST_FILE, MANIFEST_SCHEMA};
 pub use open::{Asking, HOST_VARIABLE, Host};
 
 use crate::witness::tree::Tree;

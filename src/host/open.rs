@@ -5,13 +5,20 @@ use std::time::Duration;
 
 use crate::domain::{Ended, Provenance, Reading};
 use crate::process::{Cancel, Limits, Spec};
-use crate::witness::access::Asker;
+use crate::witness::access::{Asker, read_access};
 use crate::witness::hip::read_hip;
-use crate::witness::tree::Tree;
-use crate::witness::{Call, HipDevice};
+use crate::witness::tree::{Tree, TreeProblem};
+use crate::witness::{Call, DeviceAccess, HipDevice, RenderNode};
 
+use super::manifest::{MANIFEST_FILE, Manifest};
 use super::recorded::Recording;
-use super::{HostError, HostFile, HostKind, hip_call, hip_witness, real};
+use super::{HostError, HostFile, HostKind, hip_call, hip_witness, kmsg, real};
+
+/// The kernel log, below the host directory.
+pub(super) const KMSG_FILE: &str = "kmsg";
+
+/// Longest kernel log that is read of a host folder.
+const MAX_KMSG: usize = 16 << 20;
 
 /// The variable that tells a simulated `amd-smi` which host it stands in.
 pub const HOST_VARIABLE: &str = "ROCVET_HOST";
@@ -38,6 +45,8 @@ pub enum Host {
         file: HostFile,
         /// What was recorded of amd-smi.
         recording: Recording,
+        /// What belongs to it; absent in a recording of an earlier version.
+        manifest: Option<Manifest>,
     },
 }
 
@@ -51,13 +60,19 @@ pub struct Asking {
 }
 
 impl Host {
-    /// Opens a host directory.
+    /// Opens a host directory. One that holds the kernel's trees (`sys`) and no `host.toml`, as people publish them, is a
+    /// recording of those trees: whatever amd-smi would be asked was not recorded.
     ///
     /// A simulated host's `amd-smi` is this program itself, started by that name: tests of the library say with
     /// [`Host::with_program`] which executable that is.
     pub fn open(dir: &Path) -> Result<Self, HostError> {
         let tree = Tree::open(dir)?;
-        let file = HostFile::read(&tree)?;
+        let file = match HostFile::read(&tree) {
+            Err(HostError::Unreadable(error)) if error.problem == TreeProblem::Missing && tree.names("sys").is_ok() => {
+                return Ok(Self::trees(dir));
+            }
+            read => read?,
+        };
         let dir = dir.to_owned();
         match file.kind {
             HostKind::Simulated => {
@@ -66,10 +81,24 @@ impl Host {
                 Ok(Self::Simulated { dir, file, program })
             }
             HostKind::Recorded => {
+                let manifest = Manifest::read(&tree)?;
+                let origin = match &manifest {
+                    Some(manifest) => {
+                        manifest.verify(&dir, &tree)?;
+                        file.origin
+                    }
+                    None => format!("{} (not verified: it has no {MANIFEST_FILE})", file.origin),
+                };
                 let recording = Recording::open(&tree)?;
-                Ok(Self::Recorded { dir, file, recording })
+                Ok(Self::Recorded { dir, file: HostFile { origin, ..file }, recording, manifest })
             }
         }
+    }
+
+    /// A host of nothing but the kernel's trees.
+    fn trees(dir: &Path) -> Self {
+        let file = HostFile::new(HostKind::Recorded, format!("kernel trees in {}", dir.display()), None);
+        Self::Recorded { dir: dir.to_owned(), file, recording: Recording::default(), manifest: None }
     }
 
     /// The same host, with another executable to start as `amd-smi`. Only a simulated host starts one of ours.
@@ -91,7 +120,7 @@ impl Host {
         let outcome = crate::process::run(&Spec {
             args: args.iter().map(Into::into).collect(),
             stdin: (!stdin.is_empty()).then(|| stdin.as_bytes().to_vec()),
-            limits: Limits { deadline: asking.deadline, ..Limits::default() },
+            limits: Limits::within(asking.deadline),
             cancel: asking.cancel.clone(),
             ..spec
         });
@@ -104,20 +133,51 @@ impl Host {
         }
     }
 
-    /// Asks the HIP runtime, in a child. `NotReported` on a host folder: a simulated machine has no runtime, and a
-    /// recording holds what HIP said only where somebody recorded it.
+    /// Asks the HIP runtime, in a child. `NotReported` where there is none: a simulated machine has no runtime, and a
+    /// recording holds what HIP said only where it was recorded.
     pub fn ask_hip(&self, asking: &Asking) -> Reading<Vec<HipDevice>> {
+        self.call_hip(asking).as_ref().map_or(Reading::NotReported, read_hip)
+    }
+
+    /// The call behind [`Host::ask_hip`].
+    pub fn call_hip(&self, asking: &Asking) -> Option<Call> {
         match self {
-            Self::Real => {}
-            Self::Simulated { .. } | Self::Recorded { .. } => return Reading::NotReported,
+            Self::Simulated { .. } => None,
+            Self::Recorded { recording, .. } => recording.hip().cloned(),
+            Self::Real => {
+                let program = std::env::current_exe().ok()?;
+                let outcome = crate::process::run(&Spec {
+                    limits: Limits { deadline: asking.deadline, ..Limits::default() },
+                    cancel: asking.cancel.clone(),
+                    ..hip_witness(&program)
+                });
+                Some(hip_call(outcome))
+            }
         }
-        let Ok(program) = std::env::current_exe() else { return Reading::NotReported };
-        let outcome = crate::process::run(&Spec {
-            limits: Limits { deadline: asking.deadline, ..Limits::default() },
-            cancel: asking.cancel.clone(),
-            ..hip_witness(&program)
-        });
-        read_hip(&hip_call(outcome))
+    }
+
+    /// Whether the device files may be used; `None` where nobody can tell.
+    pub fn device_access(&self, render: &[RenderNode]) -> Option<Vec<DeviceAccess>> {
+        match self {
+            Self::Real => read_access(&self.root().join("dev"), render, Asker::ThisProcess),
+            Self::Simulated { .. } => read_access(&self.root().join("dev"), render, Asker::Described),
+            Self::Recorded { manifest: Some(manifest), .. } => manifest.access(),
+            Self::Recorded { manifest: None, .. } => read_access(&self.root().join("dev"), render, Asker::Described),
+        }
+    }
+
+    /// The kernel log, in the format of `/dev/kmsg`.
+    ///
+    /// # Errors
+    /// It cannot be read; says why.
+    pub fn kernel_log(&self) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Real => kmsg::ring(),
+            Self::Simulated { dir, .. } | Self::Recorded { dir, .. } => {
+                let log = Tree::open(dir).and_then(|tree| tree.read(KMSG_FILE, MAX_KMSG));
+                log.map_err(|error| error.to_string())
+            }
+        }
     }
 
     /// The root that shows what the kernel's `/sys` would.
@@ -130,17 +190,9 @@ impl Host {
         self.root().join("proc")
     }
 
-    /// The folder of device files: `/dev`, or what stands for it.
-    pub fn dev_root(&self) -> PathBuf {
-        self.root().join("dev")
-    }
-
-    /// Who would use the device files.
-    pub const fn asker(&self) -> Asker {
-        match self {
-            Self::Real => Asker::ThisProcess,
-            Self::Simulated { .. } | Self::Recorded { .. } => Asker::Described,
-        }
+    /// The folder of optional software, where ROCm lies: `/opt`, or what stands for it.
+    pub fn opt_root(&self) -> PathBuf {
+        self.root().join("opt")
     }
 
     /// What kind of observations it gives.

@@ -10,11 +10,16 @@ use std::path::Path;
 use crate::domain::{Reading, ToolVersion};
 use crate::witness::Call;
 use crate::witness::amd_smi::{Format, Query, parse};
+use crate::witness::drm::read_render;
+use crate::witness::hip::read_hip;
+use crate::witness::processes::read_processes;
 use crate::witness::tree::Tree;
 
 use super::excerpt::{self, Entry};
+use super::manifest::{Device, KEEP, MANIFEST_FILE, Manifest, Note};
+use super::open::KMSG_FILE;
 use super::pseudonym::Pseudonyms;
-use super::recorded::{INDEX, INDEX_SCHEMA, Index, MAX_TOTAL, Transcript};
+use super::recorded::{HIP_FILE, INDEX, INDEX_SCHEMA, Index, MAX_TOTAL, Transcript};
 use super::{Asking, HOST_FILE, Host, HostError, HostFile, HostKind};
 
 /// What a recording holds: counted while it was written.
@@ -52,31 +57,77 @@ const OTHERS: [&[&str]; 8] = [
 /// recorded as it failed.
 pub fn record(host: &Host, out: &Path, extent: Extent, asking: &Asking) -> Result<Recorded, HostError> {
     let calls = ask_all(host, extent, asking)?;
+    let (sys, proc) = (host.sysfs_root(), host.proc_root());
     let mut names = Pseudonyms::default();
-    if let Ok(name) = Tree::open(&host.proc_root()).and_then(|tree| tree.read("sys/kernel/hostname", 1024)) {
+    if let Ok(name) = Tree::open(&proc).and_then(|tree| tree.read("sys/kernel/hostname", 1024)) {
         names.learn_host(&String::from_utf8_lossy(&name));
     }
     calls.iter().for_each(|call| names.learn(&String::from_utf8_lossy(&call.stdout)));
-    let mut entries = excerpt::sys(&host.sysfs_root(), &mut names);
-    entries.extend(excerpt::proc(&host.proc_root()));
+    let mut entries = excerpt::sys(&sys, &mut names);
+    entries.extend(excerpt::proc(&proc, &read_processes(&sys, &proc), &mut names));
+    entries.extend(excerpt::opt(&host.opt_root()));
+    let found = entries.len();
+    let mut notes = Vec::new();
+    log(host, &mut names, &mut entries, &mut notes);
+    hip(host, asking, &mut names, &mut entries, &mut notes);
+    if !wants_profiles(extent, host) {
+        let text = "`partition` was not asked: as root it writes xcp_config (facts/amd-smi.md 1.4); --profiles asks it";
+        notes.push(Note { about: "transcripts".to_owned(), text: text.to_owned() });
+    }
+    transcripts(&calls, &mut names, &mut entries)?;
+    let file = HostFile::new(HostKind::Recorded, format!("recording of {}", host.origin()), tool(&calls));
+    entries.push(Entry::File { path: HOST_FILE.to_owned(), content: file.to_toml()?.into_bytes() });
+    let devices = host.device_access(&read_render(&sys).unwrap_or_default()).unwrap_or_default();
+    let devices = devices.into_iter().map(Device::from).collect();
+    let manifest = Manifest::of(&entries, devices, notes).to_toml()?;
 
     fs::create_dir(out).map_err(|error| HostError::Unwritable { path: out.to_owned(), error })?;
-    let file = HostFile::new(HostKind::Recorded, format!("recording of {}", host.origin()), tool(&calls));
-    write_transcripts(out, &calls, &mut names)?;
+    write(out, MANIFEST_FILE, manifest.as_bytes())?;
+    // What makes the folder a host comes last: a recording that was cut off on the way is none.
     for entry in &entries {
         match entry {
+            Entry::Dir { path } => write(out, &format!("{path}/{KEEP}"), b"")?,
             Entry::File { path, content } => write(out, path, content)?,
             Entry::Link { path, target } => link(out, path, target)?,
         }
     }
-    // Last: a recording that was cut off on the way is no host.
-    write(out, HOST_FILE, file.to_toml()?.as_bytes())?;
-    Ok(Recorded { calls: calls.len(), entries: entries.len() })
+    Ok(Recorded { calls: calls.len(), entries: found })
+}
+
+/// The kernel log, or a note why it is not there.
+fn log(host: &Host, names: &mut Pseudonyms, entries: &mut Vec<Entry>, notes: &mut Vec<Note>) {
+    let text = match host.kernel_log() {
+        Ok(log) => {
+            let (content, lines) = excerpt::kernel_log(&log, names);
+            entries.push(Entry::File { path: KMSG_FILE.to_owned(), content });
+            format!("of {lines} lines, those that name amdgpu, DRM, KFD or XGMI")
+        }
+        Err(problem) => format!("not recorded: {problem}"),
+    };
+    notes.push(Note { about: KMSG_FILE.to_owned(), text });
+}
+
+/// What HIP says, where there is a runtime that works.
+fn hip(host: &Host, asking: &Asking, names: &mut Pseudonyms, entries: &mut Vec<Entry>, notes: &mut Vec<Note>) {
+    let Some(call) = host.call_hip(asking) else { return };
+    let text = match read_hip(&call) {
+        Reading::Value(_) => {
+            let content = names.text(&String::from_utf8_lossy(&call.stdout)).into_bytes();
+            entries.push(Entry::File { path: HIP_FILE.to_owned(), content });
+            return;
+        }
+        absent => absent.absence().unwrap_or_default(),
+    };
+    notes.push(Note { about: HIP_FILE.to_owned(), text: format!("not recorded: {text}") });
+}
+
+fn wants_profiles(extent: Extent, host: &Host) -> bool {
+    extent.profiles || matches!(host, Host::Simulated { .. })
 }
 
 /// Argument lists to record, each once.
 fn questions(extent: Extent, host: &Host) -> Vec<Vec<String>> {
-    let profiles = extent.profiles || matches!(host, Host::Simulated { .. });
+    let profiles = wants_profiles(extent, host);
     let queries =
         [Query::Version, Query::List, Query::StaticPartition, Query::StaticVram, Query::MetricMemory, Query::Partition];
     let queries = queries.into_iter().filter(|query| profiles || *query != Query::Partition);
@@ -121,13 +172,13 @@ fn tool(calls: &[Call]) -> Option<ToolVersion> {
     }
 }
 
-fn write_transcripts(out: &Path, calls: &[Call], names: &mut Pseudonyms) -> Result<(), HostError> {
+fn transcripts(calls: &[Call], names: &mut Pseudonyms, entries: &mut Vec<Entry>) -> Result<(), HostError> {
     let mut index = Index { schema: INDEX_SCHEMA, calls: Vec::with_capacity(calls.len()) };
     for (number, call) in calls.iter().enumerate() {
         let words = call.args.join("-").replace("--", "-");
-        let mut keep = |bytes: &[u8], stream: &str| -> Result<Option<String>, HostError> {
+        let mut keep = |bytes: &[u8], stream: &str| -> Option<String> {
             if bytes.is_empty() {
-                return Ok(None);
+                return None;
             }
             let name = format!("{:02}-{}.{stream}", number + 1, words.trim_matches('-'));
             // Bytes that are no text stay what they are: what was recorded must fail the way that it failed.
@@ -136,16 +187,16 @@ fn write_transcripts(out: &Path, calls: &[Call], names: &mut Pseudonyms) -> Resu
                 content.extend_from_slice(names.text(chunk.valid()).as_bytes());
                 content.extend_from_slice(chunk.invalid());
             }
-            write(out, &format!("transcripts/{name}"), &content)?;
-            Ok(Some(name))
+            entries.push(Entry::File { path: format!("transcripts/{name}"), content });
+            Some(name)
         };
-        let stdout = keep(&call.stdout, "stdout")?;
-        let stderr = keep(&call.stderr, "stderr")?;
+        let (stdout, stderr) = (keep(&call.stdout, "stdout"), keep(&call.stderr, "stderr"));
         let took_ms = u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX);
         index.calls.push(Transcript { args: call.args.clone(), took_ms, stdout, stderr, ended: call.ended.clone() });
     }
     let text = toml::to_string(&index).map_err(|error| HostError::malformed(INDEX, error))?;
-    write(out, INDEX, text.as_bytes())
+    entries.push(Entry::File { path: INDEX.to_owned(), content: text.into_bytes() });
+    Ok(())
 }
 
 fn write(out: &Path, path: &str, content: &[u8]) -> Result<(), HostError> {

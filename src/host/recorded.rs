@@ -11,12 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Ended;
 use crate::witness::Call;
-use crate::witness::tree::Tree;
+use crate::witness::tree::{Tree, TreeProblem};
 
-use super::{HostError, HostFile, HostKind};
+use super::{HIP_WITNESS, HostError, HostFile, HostKind};
 
 /// The index of the calls, below the host directory.
 pub const INDEX: &str = "transcripts/index.toml";
+
+/// What the process that asked the HIP runtime wrote, below the host directory.
+pub const HIP_FILE: &str = "hip.json";
 
 /// Calls that one recording can hold.
 pub const MAX_CALLS: usize = 4096;
@@ -62,9 +65,11 @@ pub struct Transcript {
 }
 
 /// The recorded calls of one host, read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Recording {
     calls: Arc<Vec<Call>>,
+    /// What the process that asked HIP wrote, where it was recorded.
+    hip: Option<Arc<Call>>,
 }
 
 /// What a replayed `amd-smi` prints and how it exits.
@@ -114,13 +119,18 @@ impl Recording {
             let took = Duration::from_millis(transcript.took_ms);
             calls.push(Call { args: transcript.args, ended: transcript.ended, stdout, stderr, took });
         }
-        Ok(Self { calls: Arc::new(calls) })
+        Ok(Self { calls: Arc::new(calls), hip: hip(tree)?.map(Arc::new) })
     }
 
     /// The recorded call with these arguments; one that was not made when there is none.
     pub fn call(&self, args: &[String]) -> Call {
         let found = self.calls.iter().find(|call| call.args == args).cloned();
         found.unwrap_or_else(|| Call::not_made(args, format!("not recorded: amd-smi {}", args.join(" "))))
+    }
+
+    /// What the process that asked HIP wrote.
+    pub(super) fn hip(&self) -> Option<&Call> {
+        self.hip.as_deref()
     }
 
     /// Every recorded call.
@@ -144,6 +154,17 @@ impl From<Call> for Replay {
         }
         Self { stdout: call.stdout, stderr, code }
     }
+}
+
+/// [`HIP_FILE`] as the call that it was made from: only one that succeeded is kept.
+fn hip(tree: &Tree) -> Result<Option<Call>, HostError> {
+    let stdout = match tree.read(HIP_FILE, MAX_STREAM) {
+        Ok(stdout) => stdout,
+        Err(error) if error.problem == TreeProblem::Missing => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let ended = Ended::Exited { code: 0 };
+    Ok(Some(Call { args: vec![HIP_WITNESS.to_owned()], ended, stdout, stderr: Vec::new(), took: Duration::ZERO }))
 }
 
 fn stream(tree: &Tree, number: usize, key: &str, file: Option<&str>, left: &mut usize) -> Result<Vec<u8>, HostError> {

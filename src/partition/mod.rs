@@ -3,6 +3,8 @@
 
 mod assertion;
 mod choice;
+mod consent;
+mod journal;
 mod legal;
 mod plan;
 mod sizes;
@@ -10,6 +12,8 @@ mod steps;
 
 pub use assertion::{Asserted, Difference, Expected, assert_modes};
 pub use choice::{Choice, NoSuchGpu, chosen};
+pub use consent::Consent;
+pub use journal::{End, Journal, JournalProblem, LIMIT as JOURNAL_LIMIT};
 pub use legal::Judge;
 pub use plan::{
     Footing, GpuPlan, Holder, ModePlan, Obstacle, ObstacleKind, OtherGpu, ReloadNeed, Route, Through, Wish, hives, plan,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Bdf, ComputeMode, KernelRules, MemoryMode, Reading, ToolVersion};
 use crate::facts::{self, Part, ReloadHabit};
@@ -11,7 +11,7 @@ use crate::witness::{KfdProcess, ModuleState, Snapshot};
 
 use super::legal::{Judge, Refusal, judge};
 use super::sizes::Sizes;
-use super::steps::{Begun, Modes, ModesByGpu, Next, Step, next};
+use super::steps::{Begun, Modes, ModesByGpu, Next, Step, Waiting, next};
 
 /// What is wished for; what is `None` stays, or follows from the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Wish {
 }
 
 /// By what a mode is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Through {
     /// `amd-smi set`.
@@ -419,15 +419,13 @@ fn foresee(route: &Route, sockets: &[Socket<'_>], habit: Option<ReloadHabit>) ->
     for _ in 0..=3 * route.target.len() {
         let shown = now.iter().map(|(gpu, modes)| (*gpu, Reading::Value(*modes))).collect();
         let Next::Do(step) = next(&route.target, &shown, &route.hives, &begun) else { break };
-        let asked = begun.waiting.clone();
         begun.note(&step);
         match &step {
             Step::Memory { .. } if habit.is_some_and(ReloadHabit::reloads) => {
-                reloaded(&mut now, &begun.waiting, route, sockets);
-                begun.waiting.clear();
+                reloaded(&mut now, &begun.reloaded(), route, sockets);
             }
-            Step::Memory { .. } => {}
-            Step::Reload => reloaded(&mut now, &asked, route, sockets),
+            Step::Memory { .. } | Step::Withdraw { .. } => {}
+            Step::Reload => reloaded(&mut now, &begun.reloaded(), route, sockets),
             Step::Compute { mode, gpu } => {
                 if let Some(modes) = now.get_mut(gpu) {
                     modes.compute = *mode;
@@ -439,9 +437,9 @@ fn foresee(route: &Route, sockets: &[Socket<'_>], habit: Option<ReloadHabit>) ->
     steps
 }
 
-fn reloaded(now: &mut ModesByGpu, asked: &BTreeMap<Bdf, MemoryMode>, route: &Route, sockets: &[Socket<'_>]) {
+fn reloaded(now: &mut ModesByGpu, asked: &Waiting, route: &Route, sockets: &[Socket<'_>]) {
     let by_hive: BTreeMap<Bdf, MemoryMode> =
-        asked.iter().filter_map(|(gpu, mode)| Some((*route.hives.get(gpu)?, *mode))).collect();
+        asked.iter().filter_map(|(gpu, modes)| Some((*route.hives.get(gpu)?, *modes.first()?))).collect();
     for socket in sockets {
         let Some(modes) = now.get_mut(&socket.bdf) else { continue };
         if let Some(memory) = route.hives.get(&socket.bdf).and_then(|hive| by_hive.get(hive)) {

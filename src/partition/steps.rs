@@ -40,6 +40,14 @@ pub enum Step {
         /// Through which GPUs.
         gpus: Vec<Bdf>,
     },
+    /// Withdraw a request by asking for the mode in force. The tool would write nothing then
+    /// (`rsmi_dev_memory_partition_set` returns when the mode is there already), so this goes through the file.
+    Withdraw {
+        /// The mode in force.
+        mode: MemoryMode,
+        /// Through which GPUs.
+        gpus: Vec<Bdf>,
+    },
     /// Unload and load the driver.
     Reload,
     /// Set the compute mode of one GPU.
@@ -53,10 +61,11 @@ pub enum Step {
 
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = |gpus: &[Bdf]| gpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match self {
-            Self::Memory { mode, gpus } => {
-                let names: Vec<_> = gpus.iter().map(ToString::to_string).collect();
-                write!(f, "ask for {mode} (through {})", names.join(", "))
+            Self::Memory { mode, gpus } => write!(f, "ask for {mode} (through {})", names(gpus)),
+            Self::Withdraw { mode, gpus } => {
+                write!(f, "withdraw what waits for a reload: {mode} stays (through {})", names(gpus))
             }
             Self::Reload => f.write_str("reload the driver"),
             Self::Compute { mode, gpu } => write!(f, "set {mode} on {gpu}"),
@@ -68,19 +77,39 @@ impl std::fmt::Display for Step {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Begun {
     steps: BTreeSet<Step>,
-    /// Memory modes that were asked for and may still be waiting for a reload, by GPU that was named.
-    pub waiting: BTreeMap<Bdf, MemoryMode>,
+    waiting: Waiting,
 }
 
+/// Memory modes of which one may be waiting for a reload, by the GPU that was named when it was asked for.
+pub type Waiting = BTreeMap<Bdf, BTreeSet<MemoryMode>>;
+
 impl Begun {
-    /// Notes a step.
+    /// Nothing was begun, and these requests may be waiting from before.
+    pub const fn with_waiting(waiting: Waiting) -> Self {
+        Self { steps: BTreeSet::new(), waiting }
+    }
+
+    /// Notes that a step is taken.
     pub fn note(&mut self, step: &Step) {
-        match step {
-            Step::Memory { mode, gpus } => self.waiting.extend(gpus.iter().map(|gpu| (*gpu, *mode))),
-            Step::Reload => self.waiting.clear(),
-            Step::Compute { .. } => {}
+        if let Step::Memory { mode, gpus } | Step::Withdraw { mode, gpus } = step {
+            self.waiting.extend(gpus.iter().map(|gpu| (*gpu, BTreeSet::from([*mode]))));
         }
         self.steps.insert(step.clone());
+    }
+
+    /// Notes that the driver was reloaded: no request waits any longer. Gives back those that did.
+    pub fn reloaded(&mut self) -> Waiting {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Whether a reload is among the steps.
+    pub fn has_reloaded(&self) -> bool {
+        self.steps.contains(&Step::Reload)
+    }
+
+    /// Whether a request may be waiting for a reload.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
     }
 }
 
@@ -121,10 +150,9 @@ pub fn next(
     }
     let off = |gpu: &Bdf, modes: &Modes| shown.get(gpu).is_some_and(|now| now.memory != modes.memory);
     let memory_off: Vec<(&Bdf, &Modes)> = target.iter().filter(|(gpu, modes)| off(gpu, modes)).collect();
-    // A request that waits would come into force with somebody's next reload.
-    let foreign = |gpu: &Bdf, modes: &Modes| begun.waiting.get(gpu).is_some_and(|mode| *mode != modes.memory);
-    let to_ask = target.iter().filter(|(gpu, modes)| off(gpu, modes) || foreign(gpu, modes));
-    if let Some(step) = requests(to_ask, hives).into_iter().find(|step| !begun.steps.contains(step)) {
+    let asked = by_hive(target.iter().filter(|(gpu, modes)| off(gpu, modes)), hives);
+    let mut requests = asked.into_iter().map(|(mode, gpus)| Step::Memory { mode, gpus });
+    if let Some(step) = requests.find(|step| !begun.steps.contains(step)) {
         return Next::Do(step);
     }
     if let Some((gpu, modes)) = memory_off.first() {
@@ -135,6 +163,15 @@ pub fn next(
         } else {
             Next::Do(Step::Reload)
         };
+    }
+    // A request that waits would come into force with somebody's next reload. The driver has one for each hive.
+    let waits = |gpu: &Bdf, modes: &Modes| {
+        begun.waiting.get(gpu).is_some_and(|asked| asked.iter().any(|mode| *mode != modes.memory))
+    };
+    let foreign = by_hive(target.iter().filter(|(gpu, modes)| waits(gpu, modes)), hives);
+    let mut withdrawals = foreign.into_iter().map(|(mode, gpus)| Step::Withdraw { mode, gpus });
+    if let Some(step) = withdrawals.find(|step| !begun.steps.contains(step)) {
+        return Next::Do(step);
     }
     let differs = |(gpu, modes): &(&Bdf, &Modes)| shown.get(gpu).is_some_and(|now| now.compute != modes.compute);
     if let Some((gpu, modes)) = target.iter().find(differs) {
@@ -148,14 +185,17 @@ pub fn next(
     Next::Reached
 }
 
-/// A request for each mode that is wanted, through one GPU of each hive.
-fn requests<'a>(wanted: impl Iterator<Item = (&'a Bdf, &'a Modes)>, hives: &BTreeMap<Bdf, Bdf>) -> Vec<Step> {
-    let mut by_mode: BTreeMap<MemoryMode, BTreeMap<Bdf, Bdf>> = BTreeMap::new();
-    for (gpu, modes) in wanted {
+/// The modes that are wanted, each with one GPU of each hive.
+fn by_hive<'a>(
+    wanted: impl Iterator<Item = (&'a Bdf, &'a Modes)>,
+    hives: &BTreeMap<Bdf, Bdf>,
+) -> BTreeMap<MemoryMode, Vec<Bdf>> {
+    let mut modes: BTreeMap<MemoryMode, BTreeMap<Bdf, Bdf>> = BTreeMap::new();
+    for (gpu, wanted) in wanted {
         let hive = hives.get(gpu).copied().unwrap_or(*gpu);
-        by_mode.entry(modes.memory).or_default().entry(hive).or_insert(*gpu);
+        modes.entry(wanted.memory).or_default().entry(hive).or_insert(*gpu);
     }
-    by_mode.into_iter().map(|(mode, gpus)| Step::Memory { mode, gpus: gpus.into_values().collect() }).collect()
+    modes.into_iter().map(|(mode, gpus)| (mode, gpus.into_values().collect())).collect()
 }
 
 #[cfg(test)]
@@ -190,7 +230,9 @@ mod tests {
 
         fn take(&mut self, step: &Step) {
             match step {
-                Step::Memory { mode, .. } => self.waiting = Some(*mode),
+                // As the tool: nothing is written where the mode is in force.
+                Step::Memory { mode, .. } if self.now[0].memory == *mode => {}
+                Step::Memory { mode, .. } | Step::Withdraw { mode, .. } => self.waiting = Some(*mode),
                 Step::Reload => {
                     let memory = self.waiting.take();
                     for modes in &mut self.now {
@@ -213,6 +255,9 @@ mod tests {
                 Next::Do(step) if done.len() < at_most => {
                     begun.note(&step);
                     driver.take(&step);
+                    if step == Step::Reload {
+                        begun.reloaded();
+                    }
                     done.push(step.to_string());
                 }
                 other => return (done, other),
@@ -256,7 +301,7 @@ mod tests {
                     let mut driver = Driver::of(&[found; 3]);
                     let mut begun = Begun::default();
                     walk(&mut driver, &[target; 3], &mut begun, stop);
-                    let mut back = Begun { waiting: begun.waiting, ..Begun::default() };
+                    let mut back = Begun::with_waiting(begun.reloaded());
                     let (_, end) = walk(&mut driver, &[found; 3], &mut back, 9);
                     assert_eq!((end, &driver.now), (Next::Reached, &vec![found; 3]), "{found} to {target} at {stop}");
                     assert!(driver.waiting.is_none_or(|mode| mode == found.memory), "{found} to {target} at {stop}");

@@ -44,48 +44,39 @@ pub struct Allocation {
     pub refused: Vec<Refused>,
 }
 
-/// Gives each model a device of its own while there are enough, the largest first and to each the smallest device that
-/// holds it; else packs them in the same order (best fit, decreasing). Equal ones go by position, so that the same
-/// lists give the same allocation.
+/// Gives each model the smallest device that holds it, the largest model first: a device of its own while there is one,
+/// else one that it shares. Where that leaves a model out, all of them are packed as tightly as can be instead (best fit,
+/// decreasing), if that leaves out fewer. Equal ones go by position, so that the same lists give the same allocation.
 pub fn allocate(needs: &[Bytes], slots: &[Slot]) -> Allocation {
     let mut order: Vec<usize> = (0..needs.len()).collect();
     order.sort_by_key(|&model| (std::cmp::Reverse(needs[model]), model));
-    let (order, hopeless): (Vec<usize>, Vec<usize>) =
-        order.into_iter().partition(|&model| slots.iter().any(|slot| share_in(needs[model], slot).is_some()));
-    let mut allocation = apart(needs, &order, slots).unwrap_or_else(|| packed(needs, &order, slots));
-    allocation.refused.extend(hopeless.iter().map(|&model| refused(model, needs[model], slots)));
+    let spread = filled(needs, &order, slots, true);
+    let mut allocation = match spread.refused.len() {
+        0 => spread,
+        left_out => {
+            let packed = filled(needs, &order, slots, false);
+            if packed.refused.len() < left_out { packed } else { spread }
+        }
+    };
     allocation.placed.sort_by_key(|placed| placed.model);
     allocation.refused.sort_by_key(|refused| refused.model);
     allocation
 }
 
-/// Each model on a device that has no other; `None` when that cannot be.
-fn apart(needs: &[Bytes], order: &[usize], slots: &[Slot]) -> Option<Allocation> {
-    let mut free: Vec<(usize, &Slot)> = slots.iter().enumerate().filter(|(_, slot)| !slot.taken).collect();
-    let mut placed = Vec::new();
-    for &model in order {
-        let best = (0..free.len())
-            .filter_map(|at| Some((free[at].1.left, free[at].0, at, share_in(needs[model], free[at].1)?)))
-            .min_by_key(|&(left, slot, ..)| (left, slot));
-        let (_, slot, at, share) = best?;
-        free.remove(at);
-        placed.push(Placed { model, slot, share });
-    }
-    Some(Allocation { placed, refused: Vec::new() })
-}
-
-fn packed(needs: &[Bytes], order: &[usize], slots: &[Slot]) -> Allocation {
+/// One model after the other on the fullest device that holds it; `spread`: on an empty one first.
+fn filled(needs: &[Bytes], order: &[usize], slots: &[Slot], spread: bool) -> Allocation {
     let mut slots = slots.to_vec();
     let mut allocation = Allocation::default();
     for &model in order {
         let best = slots
             .iter()
             .enumerate()
-            .filter_map(|(at, slot)| Some((slot.left, at, share_in(needs[model], slot)?)))
-            .min_by_key(|&(left, at, _)| (left, at));
+            .filter_map(|(at, slot)| Some((spread && slot.taken, slot.left, at, share_in(needs[model], slot)?)))
+            .min_by_key(|&(shared, left, at, _)| (shared, left, at));
         match best {
-            Some((_, slot, share)) => {
+            Some((_, _, slot, share)) => {
                 slots[slot].left.0 -= share.budget(slots[slot].total).0;
+                slots[slot].taken = true;
                 allocation.placed.push(Placed { model, slot, share });
             }
             None => allocation.refused.push(refused(model, needs[model], &slots)),
@@ -131,13 +122,22 @@ mod tests {
         for (needs, expected) in [
             (vec![4, 4], vec![Some(0), Some(1)]),
             (vec![4, 20, 4], vec![Some(1), Some(0), Some(2)]),
-            (vec![4, 20, 4, 4, 4], vec![Some(1), Some(0), Some(1), Some(1), Some(1)]),
+            (vec![4, 20, 4, 4, 4], vec![Some(1), Some(0), Some(2), Some(1), Some(1)]),
             (vec![30, 4], vec![None, Some(0)]),
             (vec![20, 20, 20, 20], vec![Some(0), Some(1), Some(2), None]),
+            (vec![40, 4, 4, 4, 4], vec![None, Some(0), Some(1), Some(2), Some(0)]),
         ] {
             let needs: Vec<u64> = needs.iter().map(|need| need * GIB).collect();
             assert_eq!(places(&needs, &slots), expected, "{needs:?}");
         }
+    }
+
+    #[test]
+    fn models_are_packed_when_spreading_them_leaves_one_out() {
+        // Spread, 5 + 4 and 5 + 4 leave no room for 2; packed, 5 + 5 and 4 + 4 + 2 do. A share is rounded up.
+        let slots = [slot(24 * GIB, 10 * GIB + GIB / 10); 2];
+        let needs = [5, 5, 4, 4, 2].map(|need| need * GIB);
+        assert_eq!(places(&needs, &slots), [Some(0), Some(0), Some(1), Some(1), Some(1)]);
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
     fn a_device_with_a_model_on_it_comes_last() {
         let slots = [Slot { taken: true, ..slot(24 * GIB, 5 * GIB) }, slot(24 * GIB, 22 * GIB)];
         assert_eq!(places(&[4 * GIB], &slots), [Some(1)]);
-        assert_eq!(places(&[4 * GIB; 2], &slots), [Some(0), Some(1)]);
+        assert_eq!(places(&[4 * GIB; 2], &slots), [Some(1), Some(0)]);
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl Share {
         Bytes(u64::try_from(exact.div_ceil(u128::from(Self::WHOLE))).unwrap_or(total.0))
     }
 
+    /// More than an idle device has free. Source: facts/partitions.md section 8 [L].
+    pub const fn at_least_98_percent(self) -> bool {
+        self.0 >= 9800
+    }
+
     /// The smallest share whose budget holds `need`; `None` when the whole device does not.
     pub fn smallest(total: Bytes, need: Bytes) -> Option<Self> {
         if need > total || total.0 == 0 {

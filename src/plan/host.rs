@@ -111,15 +111,4 @@ macro_rules! shown_as_displayed {
     ($($type:ty),+) => { $(impl Shown for $type { fn shown(&self) -> String { self.to_string() } })+ };
 }
 
-shown_as_displayed!(String, ComputeMode, MemoryMode, ToolVersion, Pattern, crate::scenario::VersionReq);
-
-impl Shown for Platform {
-    fn shown(&self) -> String {
-        match self {
-            Self::BareMetal => "bare-metal",
-            Self::Passthrough => "passthrough",
-            Self::VirtualFunction => "virtual-function",
-        }
-        .to_owned()
-    }
-}
+shown_as_displayed!(String, ComputeMode, MemoryMode, Platform, ToolVersion, Pattern, crate::scenario::VersionReq);

@@ -61,6 +61,15 @@ pub struct Limits {
     pub output: usize,
 }
 
+impl Limits {
+    /// Limits for a caller who waits no longer than `deadline` and a fraction of it: who is in a hurry has no long grace
+    /// for a child that does not stop.
+    pub fn within(deadline: Duration) -> Self {
+        let usual = Self::default();
+        Self { deadline, grace: usual.grace.min(deadline / 4), reap: usual.reap.min(deadline / 2), ..usual }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -209,6 +209,9 @@ impl Page<'_> {
             Provenance::Simulated => "on simulated machines: this says nothing about any hardware",
             Provenance::Recorded => "on a recorded machine: this says nothing about what it is like now",
         });
+        if let Some(why) = &record.host.chosen {
+            self.hanging("", 0, &format!("chosen by --host auto: {why}"));
+        }
         let code = record.exit.code;
         let color = if code == 0 { AnsiColor::Green } else { AnsiColor::Red };
         let exit = self.paint(color.on_default().bold(), &format!("exit {code}"));

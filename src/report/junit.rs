@@ -14,7 +14,8 @@ use crate::run::{CaseRecord, RunRecord};
 use super::ReportError;
 
 pub(super) fn render(record: &RunRecord) -> Result<Vec<u8>, ReportError> {
-    let mut report = Report::new(format!("rocvet ({})", record.provenance));
+    let chosen = record.host.chosen.as_ref().map_or_else(String::new, |why| format!("; --host auto: {why}"));
+    let mut report = Report::new(format!("rocvet ({}{chosen})", record.provenance));
     let mut suites: Vec<TestSuite> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for case in &record.cases {

@@ -21,6 +21,12 @@ impl Exit {
     fn new(code: u8, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into() }
     }
+
+    /// The modes that a run found on its machine did not come back: nothing may go on there.
+    pub fn unrestored(why: &str) -> Self {
+        let next = "`validate partition restore` tries again";
+        Self::new(112, format!("the partition modes found could not be brought back: {why}; {next}"))
+    }
 }
 
 /// Decides. `interrupted` is the signal that stopped the run.

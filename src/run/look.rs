@@ -6,7 +6,6 @@ use crate::check::{self, Needs};
 use crate::domain::{Ended, Reading};
 use crate::host::{Asking, Host};
 use crate::scenario::Case;
-use crate::witness::access::read_access;
 use crate::witness::amd_smi::{Answer, Format, Query, parse};
 use crate::witness::driver::read_driver;
 use crate::witness::drm::read_render;
@@ -72,14 +71,11 @@ pub fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Sn
         memory_use: asked(Query::MetricMemory).map(|call| read(call, |call| parse::memory_use(call, format))),
         sysfs: wanted.sysfs.then(|| sysfs::read_sysfs(&sys)),
         kfd: if wanted.kfd { kfd::read_kfd(&sys) } else { None },
+        kfd_hidden: if wanted.kfd { kfd::read_hidden_nodes(&sys) } else { Vec::new() },
         driver: wanted.system.then(|| read_driver(&sys)),
         kernel: wanted.system.then(|| read_kernel(&proc)),
         processes: wanted.system.then(|| read_processes(&sys, &proc)),
-        access: if wanted.system {
-            read_access(&host.dev_root(), render.as_deref().unwrap_or_default(), host.asker())
-        } else {
-            None
-        },
+        access: if wanted.system { host.device_access(render.as_deref().unwrap_or_default()) } else { None },
         hip: wanted.hip.then(|| host.ask_hip(asking)),
         render,
     }

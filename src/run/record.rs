@@ -76,6 +76,9 @@ pub struct NotSelected {
 pub struct HostRecord {
     /// In words: "each scenario's simulated machine", or a host folder.
     pub description: String,
+    /// Why `--host auto` chose it; absent where it was named outright.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub chosen: Option<String>,
 }
 
 /// One case.

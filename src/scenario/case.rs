@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{CheckSpec, ComputeMode, Expect, MemoryMode, ToolVersion};
+use crate::domain::{AllocMode, CheckSpec, ComputeMode, Expect, MemoryMode, ToolVersion};
 use crate::facts::{self, Part};
-use crate::sim::{Caller, Fault, Machine, MachineError, Platform, machine_named};
+use crate::sim::{Caller, Fault, Hives, Machine, MachineError, Platform, machine_named};
 use crate::witness::amd_smi::{Format, Query, SetRequest};
 
 use super::{Level, Pattern, VersionReq};
@@ -121,6 +121,12 @@ pub struct Simulate {
     pub amd_smi: ToolVersion,
     /// A client holds every GPU from the start.
     pub busy: bool,
+    /// How the GPUs are wired to each other.
+    pub hives: Option<Hives>,
+    /// Allocation policy at the start.
+    pub alloc_mode: Option<AllocMode>,
+    /// Pages that GPUs may take of the system's memory, for an APU.
+    pub pages_limit: Option<u64>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
 }
@@ -144,6 +150,9 @@ impl Simulate {
             amd_smi: self.amd_smi,
             caller: self.caller,
             busy: self.busy || base.busy,
+            hives: self.hives.unwrap_or(base.hives),
+            alloc_mode: self.alloc_mode.or(base.alloc_mode),
+            pages_limit: self.pages_limit.or(base.pages_limit),
             faults,
             ..base
         };

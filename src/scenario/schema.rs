@@ -5,8 +5,8 @@
 
 use schemars::{JsonSchema, Schema, schema_for};
 
-use crate::domain::{ComputeMode, KernelRules, MemoryMode};
-use crate::sim::{Caller, Platform};
+use crate::domain::{AllocMode, ComputeMode, KernelRules, MemoryMode};
+use crate::sim::{Caller, Hives, Platform};
 use crate::witness::amd_smi::{Format, Query};
 
 use super::Level;
@@ -87,6 +87,12 @@ struct Simulate {
     amd_smi: OneOrMore<String>,
     /// A client holds every GPU from the start.
     busy: Option<OneOrMore<Or<bool>>>,
+    /// How the GPUs are wired to each other.
+    hives: Option<OneOrMore<Or<Hives>>>,
+    /// Policy of the driver's `compute_partition_mem_alloc_mode` at the start; left out, the driver has no such file.
+    alloc_mode: Option<OneOrMore<Or<AllocMode>>>,
+    /// Pages of 4 KiB that GPUs may take of the system's memory, for an APU.
+    pages_limit: Option<OneOrMore<Or<u32>>>,
     /// What goes wrong: one list of faults, or a list of such lists.
     faults: Option<Faults>,
 }
@@ -275,6 +281,20 @@ checks! {
         /// The status name that the refusal must give; any when left out.
         status: String,
     }
+    /// amd-smi, sysfs and KFD tell the same modes.
+    WitnessModes = "witness.modes" {}
+    /// Every witness counts as many devices.
+    WitnessCount = "witness.count" {}
+    /// Every witness shows the same memory of each device.
+    WitnessMemory = "witness.memory" {}
+    /// Each device's render node is there and hangs on that device.
+    WitnessRenderNodes = "witness.render-nodes" {}
+    /// amd-smi, HIP and PCI addresses name devices in one order.
+    WitnessOrder = "witness.order" {}
+    /// The GPUs of a hive belong together, by every witness and in their memory mode.
+    WitnessHive = "witness.hive" {}
+    /// Each witness can be asked, by this caller, now.
+    WitnessReadable = "witness.readable" {}
 }
 
 /// What a scenario expects of a check.

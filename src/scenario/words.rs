@@ -1,7 +1,7 @@
 //! The words of the file format that stand for a value, with all of them at hand for the message about a wrong one.
 
-use crate::domain::{CheckId, ComputeMode, KernelRules, MemoryMode};
-use crate::sim::{Caller, Platform};
+use crate::domain::{AllocMode, CheckId, ComputeMode, KernelRules, MemoryMode};
+use crate::sim::{Caller, Hives, Platform};
 use crate::witness::amd_smi::{Format, Query};
 
 use super::Level;
@@ -49,6 +49,8 @@ words!(
     "passthrough" = Self::Passthrough,
     "virtual-function" = Self::VirtualFunction,
 );
+words!(Hives, "a wiring", "one" = Self::One, "two" = Self::Two, "last-outside" = Self::LastOutside);
+words!(AllocMode, "an allocation policy", "CAPPING" = Self::Capping, "ALL" = Self::All);
 words!(Caller, "a caller", "root" = Self::Root, "user" = Self::User, "actual" = Self::Actual);
 words!(Format, "an output format", "human" = Self::Human, "json" = Self::Json, "csv" = Self::Csv);
 words!(

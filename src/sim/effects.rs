@@ -145,6 +145,22 @@ fn spoil(named: Named, call: Spoiled, response: &mut Response) {
         | Named::NumPartitionsZero
         | Named::EmptyMemoryCaps
         | Named::VramUsedStuck
+        | Named::UnknownPart
+        | Named::HiveIdStale
+        | Named::MemoryModeMixed
+        | Named::ComputeFileStale
+        | Named::RenderMinorSwapped
+        | Named::RenderMinorShared
+        | Named::RenderMinorMissing
+        | Named::RenderMinorTaken
+        | Named::NodeOrder
+        | Named::KfdHidden
+        | Named::MemoryLeaked
+        | Named::PagesLimitRaised
+        | Named::UdevAccess
+        | Named::StaleModes
+        | Named::ToolMissesLast
+        | Named::AsksFirst
         | Named::LibraryMissing
         | Named::InitHang
         | Named::WholeGpuMemory

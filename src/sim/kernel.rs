@@ -1,6 +1,6 @@
 //! The simulated kernel driver: what a read shows and what a write does. No I/O: the host folder is written by `host`.
 
-use crate::domain::{ComputeMode, MemoryMode};
+use crate::domain::{AllocMode, ComputeMode, MemoryMode};
 
 use super::fault::{Fault, Named};
 use super::{Errno, Machine, MachineError, Model, Platform, State, View, modes, show};
@@ -91,6 +91,7 @@ impl Kernel {
             && *slot != mode
         {
             *slot = mode;
+            self.cap_memory();
             self.changed();
         }
         Ok(())
@@ -135,15 +136,40 @@ impl Kernel {
         if let Some(memory) = self.state.memory_requested.take() {
             self.state.memory = memory;
         }
+        self.state.selected.clear();
         // A guest's driver derives its mode from the layout that the host gave it: a reload changes nothing.
         if self.model.partitionable && self.machine.platform != Platform::VirtualFunction {
             let auto = modes::auto(self.model, self.state.memory);
             self.state.compute.fill(auto);
         }
         if self.state != old {
+            self.cap_memory();
             self.changed();
         }
         Ok(())
+    }
+
+    /// Every switch of modes sets the allocation policy back (facts/partitions.md 3.5).
+    const fn cap_memory(&mut self) {
+        self.state.alloc_mode = AllocMode::Capping;
+    }
+
+    /// Writes each profile's name to `xcp_config`, as the tool does to read what the profile shares out; the file keeps the
+    /// last one. Source: facts/amd-smi.md 1.4. The reference tree has plain files, and the recordings put them back.
+    pub fn walk_profiles(&mut self, gpu: usize) {
+        let last = match self.view().gpus.get(gpu).and_then(|gpu| gpu.partition.as_ref()) {
+            Some(files) if !self.machine.quirks.reference_tree => files.profiles.last().map(|profile| profile.mode),
+            Some(_) | None => None,
+        };
+        if let Some(last) = last {
+            self.state.selected.resize(self.state.compute.len(), None);
+            if self.state.selected.get(gpu).copied().flatten() != Some(last) {
+                self.changed();
+            }
+            if let Some(selected) = self.state.selected.get_mut(gpu) {
+                *selected = Some(last);
+            }
+        }
     }
 
     /// A process opens a GPU: mode changes answer EBUSY until it closes it. ENODEV where there is no such GPU.

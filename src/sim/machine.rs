@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ComputeMode, MemoryMode, ToolVersion};
+use crate::domain::{AllocMode, Bytes, ComputeMode, MemoryMode, Platform, ToolVersion};
 use crate::facts::{Part, part};
 
 use super::{Fault, modes};
@@ -29,6 +29,17 @@ pub struct Machine {
     /// Memory partition at the start.
     #[serde(default = "nps1")]
     pub memory: MemoryMode,
+    /// Policy of the driver's `compute_partition_mem_alloc_mode` at the start; left out, the driver has no such file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alloc_mode: Option<AllocMode>,
+    /// Pages of 4 KiB that GPUs may take of the system's memory (`pages_limit`), for an APU; left out, the default of
+    /// AMD's driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 268_435_456))]
+    pub pages_limit: Option<u64>,
+    /// How the GPUs are wired to each other.
+    #[serde(default)]
+    pub hives: Hives,
     /// amd-smi tool version that the shim speaks.
     #[serde(default = "default_tool")]
     #[schemars(with = "String", regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(\+.*)?$"))]
@@ -48,17 +59,17 @@ pub struct Machine {
     pub busy: bool,
 }
 
-/// Where the operating system runs.
+/// XGMI hives of a machine with several Instinct GPUs. A memory mode is still asked for by all of them at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Platform {
-    /// On the metal.
+pub enum Hives {
+    /// One hive of all GPUs.
     #[default]
-    BareMetal,
-    /// In a virtual machine that owns the whole physical function.
-    Passthrough,
-    /// In a virtual machine with an SR-IOV virtual function.
-    VirtualFunction,
+    One,
+    /// Two hives of half the GPUs each.
+    Two,
+    /// One hive, with the last GPU outside of it.
+    LastOutside,
 }
 
 /// Who calls the tool.
@@ -89,6 +100,9 @@ pub type Model = Part;
 
 /// Most physical GPUs in one machine.
 pub const MAX_GPUS: u32 = 8;
+
+/// Most pages that an APU's limit may name: 1 TiB.
+const MAX_PAGES: u64 = 1 << 28;
 
 /// Most faults of one machine.
 const MAX_FAULTS: usize = 64;
@@ -153,10 +167,34 @@ impl Machine {
         if self.platform == Platform::VirtualFunction && model.vf_pci_ids.is_empty() {
             return Err(invalid("platform", format!("no virtual function of {} is known", model.id)));
         }
+        self.check_memory_policy(model)?;
         if self.quirks.reference_tree {
             return self.check_reference(model);
         }
         self.check_modes(model)
+    }
+
+    fn check_memory_policy(&self, model: &Model) -> Result<(), MachineError> {
+        if self.alloc_mode.is_some() && !model.partitionable {
+            return Err(invalid("alloc-mode", format!("{} has no partitions to share memory", model.id)));
+        }
+        match self.pages_limit {
+            None => Ok(()),
+            Some(_) if !model.apu => {
+                Err(invalid("pages-limit", format!("{} is no APU: it has memory of its own", model.id)))
+            }
+            Some(pages) if !(u64::from(self.gpus)..=MAX_PAGES).contains(&pages) => {
+                Err(invalid("pages-limit", format!("{pages} is not between one for each GPU and {MAX_PAGES}")))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// What one APU may take of the system's memory, where the machine says it: every APU is a NUMA node, and they share
+    /// the limit evenly. Source: facts/partitions.md 3.4 [C].
+    pub fn apu_memory(&self) -> Option<Bytes> {
+        let pages = self.pages_limit?;
+        Some(Bytes(pages.saturating_mul(Bytes::PAGE.0) / u64::from(self.gpus.max(1))))
     }
 
     fn check_reference(&self, model: &Model) -> Result<(), MachineError> {
@@ -249,6 +287,12 @@ mod tests {
             ("part = 'mi300x'\ngpus = 9", "between 1 and 8"),
             ("part = 'mi300x'\ngpu = 1", "unknown field"),
             ("part = 'mi250x'\nplatform = 'virtual-function'", "no virtual function"),
+            ("part = 'rx6600'\nalloc-mode = 'ALL'", "no partitions to share"),
+            ("part = 'mi300x'\nalloc-mode = 'SOME'", "alloc-mode"),
+            ("part = 'mi300x'\npages-limit = 100", "no APU"),
+            ("part = 'mi300a'\ngpus = 4\npages-limit = 3", "between one for each GPU"),
+            ("part = 'mi300a'\npages-limit = 999999999999", "between one for each GPU"),
+            ("part = 'mi300x'\nhives = 'three'", "hives"),
             ("part = 'mi308x'\n[quirks]\nreference-tree = true", "not MI308X"),
             ("part = 'mi300x'\nfaults = ['hangs']", "nearest: hang"),
             ("part = ", "TOML"),

@@ -16,13 +16,15 @@ mod show_faults;
 mod state;
 mod view;
 
+pub use crate::domain::Platform;
 pub use effects::{Effects, Finish};
 pub use errno::Errno;
 pub use fault::{Fault, FaultError};
 pub use kernel::Kernel;
-pub use machine::{Caller, MAX_GPUS, Machine, MachineError, Model, Platform, Quirks};
+pub use machine::{Caller, Hives, MAX_GPUS, Machine, MachineError, Model, Quirks};
 pub use preset::{named as machine_named, names as machine_names};
 pub use state::State;
 pub use view::{
-    Device, DriverState, FileAnswer, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource, ResourceKind, View,
+    Client, Device, DriverState, DrmDevice, FileAnswer, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource,
+    ResourceKind, View,
 };

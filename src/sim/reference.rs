@@ -72,5 +72,8 @@ pub fn node(gpu: &Gpu, index: u32, partition: u8, sharing: u32, memory: MemoryMo
         location_id: u32::from(gpu.bdf.bus) << 8 | u32::from(partition),
         unique_id: gpu.unique_id,
         memory: Bytes(gpu.vram_total.0 / u64::from(split)),
+        hive_id: gpu.hive_id,
+        render_minor: 128 + index,
+        hidden: false,
     }
 }

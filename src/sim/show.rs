@@ -4,8 +4,8 @@ use crate::domain::{Bdf, Bytes, ComputeMode};
 use crate::facts::split_memory;
 
 use super::{
-    Device, DriverState, Errno, Gpu, GpuMetrics, Kernel, KfdNode, Machine, Model, PartitionFiles, Platform, Profile,
-    View, fault::Named, modes, reference, resources, show_faults,
+    Client, Device, DriverState, DrmDevice, Errno, Gpu, GpuMetrics, Hives, Kernel, KfdNode, Machine, Model,
+    PartitionFiles, Platform, Profile, View, fault::Named, modes, reference, resources, show_faults,
 };
 
 /// Memory that one client of the simulation holds: what the report of ROCm/amdsmi#175 allocated.
@@ -14,6 +14,12 @@ const CLIENT_MEMORY: u64 = 2 << 30;
 /// Memory of one MI300A that AMD's DKMS driver gives to the GPU by default (`amdttm` limit, about 96 of 128 GiB).
 /// Source: ROCm issue #4750, `rocm-smi` in SPX: 100742320128; in TPX 3 x 33580773376 [C].
 const APU_DEFAULT_LIMIT: Bytes = Bytes(100_742_320_128);
+
+/// Process id of the first client.
+const FIRST_PID: u32 = 4242;
+
+/// DRM devices of one partitionable GPU (facts/partitions.md section 4).
+const DRM_DEVICES: u8 = 8;
 
 /// Amdgpu version of machines that follow the facts: the one that amd-smi 26.2.1 came with.
 const DRIVER_VERSION: &str = "6.16.6";
@@ -25,24 +31,40 @@ const KERNEL_RELEASE: &str = "6.8.0-60-generic";
 pub fn view(kernel: &Kernel) -> View {
     let machine = kernel.machine();
     let gpus: Vec<Gpu> = (0..machine.gpus).map(|index| gpu(kernel, index)).collect();
-    let devices = devices(kernel, &gpus);
+    let bmc = has_bmc(kernel);
+    let devices = devices(kernel, &gpus, bmc);
+    let drm_devices = drm_devices(machine, &gpus, &devices, bmc);
+    let clients = clients(kernel, &devices);
     let reference = machine.quirks.reference_tree;
     let version = if reference { reference::DRIVER_VERSION } else { DRIVER_VERSION };
     let release = if reference { reference::KERNEL_RELEASE } else { KERNEL_RELEASE };
+    let pages_limit = pages_limit(machine, &gpus);
     let mut view = View {
         driver: DriverState::Live { version: Some(version.to_owned()) },
         kfd: true,
         hypervisor: machine.platform != Platform::BareMetal,
         gpus,
         devices,
+        drm_devices,
+        bmc,
+        clients,
         cpu_nodes: cpu_nodes(machine, kernel.model()),
         drm: !reference,
+        pages_limit,
+        user_access: false,
         kernel_release: release.to_owned(),
     };
     for fault in kernel.active_faults() {
         show_faults::apply(fault, &mut view);
     }
     view
+}
+
+/// The limit that the APUs' memory follows: the machine's, else what gives them theirs.
+fn pages_limit(machine: &Machine, gpus: &[Gpu]) -> Option<u64> {
+    let apus = gpus.iter().filter(|gpu| gpu.model.apu);
+    let limit: u64 = apus.map(|gpu| gpu.vram_total.0 / Bytes::PAGE.0).sum();
+    (limit > 0).then(|| machine.pages_limit.unwrap_or(limit))
 }
 
 fn cpu_nodes(machine: &Machine, model: &Model) -> u32 {
@@ -67,7 +89,7 @@ fn gpu(kernel: &Kernel, index: u32) -> Gpu {
     let instinct = is_instinct(model);
     let reference = machine.quirks.reference_tree;
     let virtual_function = machine.platform == Platform::VirtualFunction;
-    let vram = model.driver_vram.unwrap_or(APU_DEFAULT_LIMIT);
+    let vram = model.driver_vram.or_else(|| machine.apu_memory()).unwrap_or(APU_DEFAULT_LIMIT);
     let position = index as usize;
     let id = if virtual_function { model.vf_pci_ids.first() } else { model.pci_ids.first() }.copied().unwrap_or(0);
     let clients = kernel.state().clients.get(position).copied().unwrap_or(0);
@@ -88,9 +110,9 @@ fn gpu(kernel: &Kernel, index: u32) -> Gpu {
         vram_used: Bytes(reference::VRAM_USED.0.saturating_add(held).min(vram.0)),
         gtt_total: vram,
         gtt_used: reference::GTT_USED,
-        partition: model.partitionable.then(|| files(kernel, compute, virtual_function)),
+        partition: model.partitionable.then(|| files(kernel, position, compute, virtual_function)),
         virtual_function,
-        hive_id: if instinct { reference::HIVE } else { 0 },
+        hive_id: if instinct { hive(machine, index) } else { 0 },
         product_name: fru.then(|| product_name(model)),
         product_number: number.filter(|_| fru).map(str::to_owned),
         subsystem_device: if reference { reference::subsystem(model) } else { id },
@@ -101,6 +123,7 @@ fn gpu(kernel: &Kernel, index: u32) -> Gpu {
         max_link_speed: if reference || instinct { 32 } else { 16 },
         metrics: (!reference || model.partitionable).then(|| GpuMetrics {
             num_partition: u16::try_from(shown.devices(model.xccs)).ok(),
+            xccs: model.xccs,
             hotspot: 42,
             socket_power: 140,
             gfx_activity: 0,
@@ -109,12 +132,20 @@ fn gpu(kernel: &Kernel, index: u32) -> Gpu {
     }
 }
 
+fn hive(machine: &Machine, gpu: u32) -> u64 {
+    match machine.hives {
+        Hives::Two if gpu >= machine.gpus.div_ceil(2) => reference::HIVE + 1,
+        Hives::LastOutside if gpu + 1 == machine.gpus => 0,
+        Hives::One | Hives::Two | Hives::LastOutside => reference::HIVE,
+    }
+}
+
 /// The FRU's product name. Only MI300X's was seen (`OAM`); the others carry the marketing name, unverified.
 fn product_name(model: &Model) -> String {
     if model.id == "MI300X" { format!("{} OAM", model.marketing) } else { model.marketing.clone() }
 }
 
-fn files(kernel: &Kernel, compute: ComputeMode, virtual_function: bool) -> PartitionFiles {
+fn files(kernel: &Kernel, gpu: usize, compute: ComputeMode, virtual_function: bool) -> PartitionFiles {
     let (model, memory) = (kernel.model(), kernel.state().memory);
     // In a guest only the current_* files exist (facts/partitions.md section 6).
     let host_only = |text: String| if virtual_function { Err(Errno::ENOENT) } else { Ok(text) };
@@ -130,7 +161,11 @@ fn files(kernel: &Kernel, compute: ComputeMode, virtual_function: bool) -> Parti
         // MI300A: NPS is a boot setting, and its capabilities are N/A by design (facts/amd-smi.md 1.3).
         available_memory: if model.apu { Err(Errno::ENOENT) } else { host_only(modes::list(&model.memory_modes)) },
         profiles: if virtual_function { Vec::new() } else { profiles(kernel) },
-        mem_alloc_mode: Err(Errno::ENOENT),
+        selected: kernel.state().selected.get(gpu).copied().flatten(),
+        mem_alloc_mode: match kernel.machine().alloc_mode {
+            Some(_) => host_only(kernel.state().alloc_mode.name().to_owned()),
+            None => Err(Errno::ENOENT),
+        },
     }
 }
 
@@ -146,7 +181,12 @@ fn profiles(kernel: &Kernel) -> Vec<Profile> {
     profiles
 }
 
-fn devices(kernel: &Kernel, gpus: &[Gpu]) -> Vec<Device> {
+/// A BMC's video card is why the last of 64 devices goes missing: without it there are minors for all of them.
+fn has_bmc(kernel: &Kernel) -> bool {
+    !kernel.machine().quirks.reference_tree && kernel.has_fault(Named::MissingLastDevice)
+}
+
+fn devices(kernel: &Kernel, gpus: &[Gpu], bmc: bool) -> Vec<Device> {
     let (machine, state) = (kernel.machine(), kernel.state());
     let mut devices: Vec<Device> = Vec::new();
     for (index, gpu) in gpus.iter().enumerate() {
@@ -166,17 +206,56 @@ fn devices(kernel: &Kernel, gpus: &[Gpu]) -> Vec<Device> {
             } else {
                 let memory = sizes.get(partition as usize).copied().unwrap_or(Bytes(0));
                 let first = cpu_nodes(machine, gpu.model);
-                (minor(gpu.model, index, partition), node(gpu, first + count, number, sharing, memory))
+                let minor = minor(gpu.model, index, partition);
+                let node = KfdNode { render_minor: 128 + minor, ..node(gpu, first + count, number, sharing, memory) };
+                (minor, node)
             };
-            devices.push(Device { gpu: index, partition: number, card: minor, render: 128 + minor, node: Some(node) });
+            let card = minor + u32::from(bmc);
+            devices.push(Device { gpu: index, partition: number, card, render: 128 + minor, node: Some(node) });
         }
     }
     devices
 }
 
+/// The devices in use, and the partitions that the mode in force leaves unused: their nodes exist and cannot be opened.
+fn drm_devices(machine: &Machine, gpus: &[Gpu], devices: &[Device], bmc: bool) -> Vec<DrmDevice> {
+    if machine.quirks.reference_tree {
+        let used = devices.iter().map(|device| DrmDevice {
+            gpu: device.gpu,
+            partition: device.partition,
+            card: device.card,
+            render: device.render,
+        });
+        return used.collect();
+    }
+    let of_gpu = |(index, gpu): (usize, &Gpu)| {
+        let (model, count) = (gpu.model, if gpu.model.partitionable { DRM_DEVICES } else { 1 });
+        (0..count).map(move |partition| {
+            let minor = minor(model, index, u32::from(partition));
+            DrmDevice { gpu: index, partition, card: minor + u32::from(bmc), render: 128 + minor }
+        })
+    };
+    gpus.iter().enumerate().flat_map(of_gpu).collect()
+}
+
+/// One process for as many clients as the GPU with the most has; it holds its memory on the first partition of each.
+fn clients(kernel: &Kernel, devices: &[Device]) -> Vec<Client> {
+    let counts = &kernel.state().clients;
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let held = |number: u32| {
+        let of_client = move |device: &&Device| counts.get(device.gpu).is_some_and(|&count| count > number);
+        let memory = |device: &Device| {
+            let bytes = if device.partition == 0 { Bytes(CLIENT_MEMORY) } else { Bytes(0) };
+            Some((device.node.as_ref()?.gpu_id, bytes))
+        };
+        devices.iter().filter(of_client).filter_map(memory).collect()
+    };
+    (0..most).map(|number| Client { pid: FIRST_PID + number, vram: held(number) }).collect()
+}
+
 /// Eight DRM devices for each partitionable GPU in every mode, one for any other (facts/partitions.md section 4).
 fn minor(model: &Model, gpu: usize, partition: u32) -> u32 {
-    let step = if model.partitionable { 8 } else { 1 };
+    let step = if model.partitionable { u32::from(DRM_DEVICES) } else { 1 };
     u32::try_from(gpu).unwrap_or(0) * step + partition
 }
 
@@ -191,5 +270,8 @@ fn node(gpu: &Gpu, id: u32, partition: u8, sharing: u32, memory: Bytes) -> KfdNo
         location_id: u32::from(gpu.bdf.bus) << 8 | u32::from(gpu.bdf.device) << 3 | u32::from(partition),
         unique_id: gpu.unique_id,
         memory,
+        hive_id: gpu.hive_id,
+        render_minor: 128 + u32::from(partition),
+        hidden: false,
     }
 }

@@ -3,7 +3,10 @@
 use crate::domain::Bytes;
 
 use super::fault::{Fault, Named, PartitionFile};
-use super::{DriverState, Errno, FileAnswer, PartitionFiles, View, reference};
+use super::{DriverState, Errno, FileAnswer, Kernel, KfdNode, PartitionFiles, View, reference};
+
+/// A PCI device id that no AMD GPU has.
+const UNKNOWN_PART: u16 = 0x7fff;
 
 /// Applies one fault.
 pub fn apply(fault: &Fault, view: &mut View) {
@@ -41,8 +44,7 @@ fn apply_named(named: Named, view: &mut View) {
         }
         Named::UnknownPartitionMode => each_files(view, |files| {
             files.current_compute = Ok("UNKNOWN".to_owned());
-            // As in the transcripts: the memory file was taken away, so that the tool complains once only.
-            files.current_memory = Err(Errno::ENOENT);
+            files.current_memory = Ok("UNKNOWN".to_owned());
         }),
         Named::EmptyComputePartitionFile => each_files(view, |files| files.current_compute = Ok(String::new())),
         Named::SpxNotAvailable => each_files(view, |files| files.available_compute = Ok("QPX, CPX".to_owned())),
@@ -59,16 +61,70 @@ fn apply_named(named: Named, view: &mut View) {
         Named::IndexOrder => reverse_order(view),
         Named::NumPartitionsZero => {
             for metrics in view.gpus.iter_mut().filter_map(|gpu| gpu.metrics.as_mut()) {
-                metrics.num_partition = Some(0);
+                metrics.xccs = 0;
             }
         }
         Named::EmptyMemoryCaps => each_files(view, |files| files.available_memory = Ok(String::new())),
         Named::VramUsedStuck => view.gpus.iter_mut().for_each(|gpu| gpu.vram_used = reference::VRAM_USED),
+        Named::UnknownPart => view.gpus.iter_mut().for_each(|gpu| gpu.device_id = UNKNOWN_PART),
+        Named::HiveIdStale => {
+            let last = view.gpus.len().saturating_sub(1);
+            nodes_from(view, last).for_each(|node| node.hive_id += 1);
+        }
+        Named::MemoryModeMixed => {
+            if let Some(files) = view.gpus.last_mut().and_then(|gpu| gpu.partition.as_mut()) {
+                files.current_memory =
+                    files.current_memory.as_ref().map_err(|errno| *errno).map(|mode| other(mode, "NPS1", "NPS4"));
+            }
+        }
+        Named::ComputeFileStale => each_files(view, |files| {
+            files.current_compute =
+                files.current_compute.as_ref().map_err(|errno| *errno).map(|mode| other(mode, "SPX", "CPX"));
+        }),
+        Named::RenderMinorSwapped => {
+            if let Some((first, last)) = ends(view) {
+                std::mem::swap(&mut first.render_minor, &mut last.render_minor);
+            }
+        }
+        Named::RenderMinorShared => {
+            if let Some((first, last)) = ends(view) {
+                last.render_minor = first.render_minor;
+            }
+        }
+        Named::RenderMinorMissing => {
+            if let Some(node) = view.devices.last_mut().and_then(|device| device.node.as_mut()) {
+                node.render_minor += 64;
+            }
+        }
+        Named::RenderMinorTaken => {
+            for device in view.devices.iter_mut().filter(|device| device.gpu > 0) {
+                (device.card, device.render) = (device.card + 1, device.render + 1);
+            }
+            for device in view.drm_devices.iter_mut().filter(|device| device.gpu > 0) {
+                (device.card, device.render) = (device.card + 1, device.render + 1);
+            }
+            nodes_from(view, 1).for_each(|node| node.render_minor += 1);
+        }
+        Named::NodeOrder => renumber_backwards(view),
+        Named::KfdHidden => {
+            let last = view.gpus.len().saturating_sub(1);
+            nodes_from(view, last).for_each(|node| node.hidden = true);
+        }
+        Named::MemoryLeaked => {
+            for gpu in &mut view.gpus {
+                gpu.vram_used = Bytes(gpu.vram_used.0.saturating_add(gpu.vram_total.0 / 10).min(gpu.vram_total.0));
+            }
+        }
+        Named::PagesLimitRaised => view.pages_limit = view.pages_limit.map(|pages| pages * 2),
+        Named::UdevAccess => view.user_access = true,
         // They act on writes, in the tool, or on its process.
         Named::SetIgnored
         | Named::ReloadBusy
         | Named::RestartErr
+        | Named::AsksFirst
         | Named::LibraryMissing
+        | Named::StaleModes
+        | Named::ToolMissesLast
         | Named::InitHang
         | Named::WholeGpuMemory
         | Named::SecondariesNa
@@ -107,6 +163,8 @@ const fn slot(files: &mut PartitionFiles, file: PartitionFile) -> &mut FileAnswe
 fn drop_gpus(view: &mut View) {
     view.gpus.clear();
     view.devices.clear();
+    view.drm_devices.clear();
+    view.clients.clear();
 }
 
 fn set_memory(view: &mut View, bytes: Bytes) {
@@ -120,12 +178,59 @@ fn remove_device(view: &mut View, index: usize) {
     if index >= view.devices.len() {
         return;
     }
-    let gone = view.devices.remove(index).node.map(|node| node.id);
+    let device = view.devices.remove(index);
+    // Without its first partition a GPU has no DRM device at all.
+    view.drm_devices.retain(|drm| drm.gpu != device.gpu || device.partition != 0 && drm.partition != device.partition);
+    let gone = device.node.map(|node| node.id);
     let Some(gone) = gone else { return };
     for node in view.devices.iter_mut().filter_map(|device| device.node.as_mut()) {
         if node.id > gone {
             node.id -= 1;
         }
+    }
+}
+
+/// What the tool shows, where a fault makes it see less than the kernel shows.
+pub fn apply_to_tool(kernel: &Kernel, view: &mut View) {
+    if kernel.has_fault(Named::StaleModes) {
+        each_files(view, |files| {
+            files.current_compute = Ok("SPX".to_owned());
+            files.current_memory = Ok("NPS1".to_owned());
+        });
+    }
+    if kernel.has_fault(Named::ToolMissesLast) {
+        view.devices.pop();
+    }
+}
+
+/// KFD nodes of the GPUs from `first` on.
+fn nodes_from(view: &mut View, first: usize) -> impl Iterator<Item = &mut KfdNode> {
+    view.devices.iter_mut().filter(move |device| device.gpu >= first).filter_map(|device| device.node.as_mut())
+}
+
+/// KFD nodes of the first and the last device, where they are two.
+fn ends(view: &mut View) -> Option<(&mut KfdNode, &mut KfdNode)> {
+    let (first, rest) = view.devices.split_first_mut()?;
+    Some((first.node.as_mut()?, rest.last_mut()?.node.as_mut()?))
+}
+
+/// `one` or, where it is that, `two`.
+fn other(mode: &str, one: &str, two: &str) -> String {
+    if mode == one { two } else { one }.to_owned()
+}
+
+/// Node numbers as if the last GPU had been found first; partitions stay in order.
+fn renumber_backwards(view: &mut View) {
+    let mut ids: Vec<u32> = view.devices.iter().filter_map(|device| Some(device.node.as_ref()?.id)).collect();
+    ids.sort_unstable();
+    let mut nodes: Vec<_> = view
+        .devices
+        .iter_mut()
+        .filter_map(|device| Some((usize::MAX - device.gpu, device.partition, device.node.as_mut()?)))
+        .collect();
+    nodes.sort_by_key(|(gpu, partition, _)| (*gpu, *partition));
+    for ((_, _, node), id) in nodes.into_iter().zip(ids) {
+        node.id = id;
     }
 }
 

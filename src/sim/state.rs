@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ComputeMode, MemoryMode};
+use crate::domain::{AllocMode, ComputeMode, MemoryMode};
 
 use super::{Machine, MachineError};
 
@@ -22,8 +22,14 @@ pub struct State {
     pub memory: MemoryMode,
     /// Memory mode asked for, in force after the next driver load.
     pub memory_requested: Option<MemoryMode>,
+    /// Policy of `compute_partition_mem_alloc_mode`, where the driver has that file.
+    #[serde(default)]
+    pub alloc_mode: AllocMode,
     /// Processes that hold a GPU open, by GPU index.
     pub clients: Vec<u32>,
+    /// What `xcp_config` of each GPU holds since the tool wrote it; empty where nobody did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selected: Vec<Option<ComputeMode>>,
 }
 
 impl State {
@@ -43,8 +49,16 @@ impl State {
             compute: vec![machine.compute; gpus],
             memory: machine.memory,
             memory_requested: None,
+            alloc_mode: machine.alloc_mode.unwrap_or_default(),
             clients: vec![u32::from(machine.busy); gpus],
+            selected: Vec::new(),
         }
+    }
+
+    /// Whether it differs from another by nothing but what queries leave behind.
+    pub fn same_but_for_queries(&self, other: &Self) -> bool {
+        let bare = |state: &Self| Self { selected: Vec::new(), generation: 0, calls: 0, ..state.clone() };
+        bare(self) == bare(other)
     }
 
     /// Whether this state can be one of `machine`; a state file is untrusted.
@@ -58,6 +72,10 @@ impl State {
             if length != gpus {
                 return invalid(field, format!("{length} entries for {gpus} GPUs"));
             }
+        }
+        let known = machine.model()?.compute_modes();
+        if self.selected.len() > gpus || self.selected.iter().flatten().any(|mode| !known.contains(mode)) {
+            return invalid("selected", "a profile that this machine has, for each GPU".to_owned());
         }
         if self.clients.iter().any(|&clients| clients > Self::MAX_CLIENTS) {
             return invalid("clients", format!("more than {}", Self::MAX_CLIENTS));

@@ -22,10 +22,20 @@ pub struct View {
     pub gpus: Vec<Gpu>,
     /// Logical devices in the tool's discovery order: grouped by GPU, partition 0 first.
     pub devices: Vec<Device>,
+    /// DRM devices, by minor: a partitionable GPU has eight of them in every mode, whether or not they are in use.
+    pub drm_devices: Vec<DrmDevice>,
+    /// Whether the board's management controller drives a video card of its own, which takes the first DRM card minor.
+    pub bmc: bool,
+    /// Processes that hold `/dev/kfd`.
+    pub clients: Vec<Client>,
     /// CPU nodes that come before the GPU nodes in the KFD topology.
     pub cpu_nodes: u32,
     /// Whether render nodes under `/dev/dri` can be opened, so that DRM ioctls answer. False on the reference tree.
     pub drm: bool,
+    /// `pages_limit` of the driver's TTM module; `None` where nothing follows it.
+    pub pages_limit: Option<u64>,
+    /// Whether the device files can be used by a caller who is in none of their groups.
+    pub user_access: bool,
     /// Kernel release, as `uname -r` prints it.
     pub kernel_release: String,
 }
@@ -98,6 +108,8 @@ pub struct Gpu {
 pub struct GpuMetrics {
     /// `num_partition`; `None` where the table says 0xffff.
     pub num_partition: Option<u16>,
+    /// XCCs whose clock the table has: the tool counts them to know how many partitions CPX makes.
+    pub xccs: u32,
     /// Hotspot temperature, degrees Celsius.
     pub hotspot: u16,
     /// Current socket power, W.
@@ -122,6 +134,8 @@ pub struct PartitionFiles {
     /// `compute_partition_config/`: the profiles in index order (`supported_xcp_configs`), each with what the
     /// folder's other files say while `xcp_config` holds it. Empty where the folder is absent.
     pub profiles: Vec<Profile>,
+    /// `compute_partition_config/xcp_config`, where somebody wrote it; the mode that the driver began with otherwise.
+    pub selected: Option<ComputeMode>,
     /// `compute_partition_mem_alloc_mode` (2026 drivers): `CAPPING` or `ALL`.
     pub mem_alloc_mode: FileAnswer,
 }
@@ -176,6 +190,28 @@ pub struct Device {
     pub node: Option<KfdNode>,
 }
 
+/// One DRM device: its `card` and `renderD` nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrmDevice {
+    /// Index into [`View::gpus`].
+    pub gpu: usize,
+    /// Partition number on its GPU, from 0; it may be more than the mode in force has.
+    pub partition: u8,
+    /// Card minor.
+    pub card: u32,
+    /// Render minor (128 and up).
+    pub render: u32,
+}
+
+/// One process that holds `/dev/kfd`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Process id.
+    pub pid: u32,
+    /// Memory held, by `gpu_id`.
+    pub vram: Vec<(u32, Bytes)>,
+}
+
 /// One GPU node of the KFD topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KfdNode {
@@ -193,4 +229,10 @@ pub struct KfdNode {
     pub unique_id: u64,
     /// `mem_banks/0/properties` `size_in_bytes`: the truth about a device's memory.
     pub memory: Bytes,
+    /// `hive_id`: a copy of the GPU's, from when the node was made; 0 = none.
+    pub hive_id: u64,
+    /// `drm_render_minor`.
+    pub render_minor: u32,
+    /// A cgroup keeps the caller from the device: `gpu_id` answers EPERM.
+    pub hidden: bool,
 }

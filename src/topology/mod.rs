@@ -1,5 +1,13 @@
-//! What the witnesses' readings make together: physical GPUs with their logical devices. Pure.
+//! What the witnesses' readings make together: physical GPUs with their logical devices, and the order in which
+//! runtimes count them. Pure.
 
+mod logical;
+mod nodes;
+mod platform;
 mod socket;
+mod visible;
 
+pub use logical::{LogicalDevice, logical_devices};
+pub use platform::{Whereabouts, whereabouts};
 pub use socket::{Socket, sockets};
+pub use visible::{Ending, Filters, Visible, Why, visible};

@@ -19,11 +19,27 @@ const FRAME_BUFFER: [&str; 2] = ["1", "2"];
 /// Nodes whose `gpu_id` is 0 are CPUs; those whose `gpu_id` cannot be read (the kernel hides devices that a container
 /// may not use) are left out.
 pub fn read_kfd(root: &Path) -> Option<Vec<KfdNode>> {
+    let (nodes, numbers) = nodes(root)?;
+    let found = numbers.into_iter().filter_map(|number| node(&nodes, gpu_id(&nodes, number)?, number));
+    Some(found.collect())
+}
+
+/// Numbers of the nodes whose `gpu_id` cannot be read: GPUs, for a CPU's says 0.
+pub fn read_hidden_nodes(root: &Path) -> Vec<u32> {
+    let Some((nodes, numbers)) = nodes(root) else { return Vec::new() };
+    numbers.into_iter().filter(|&number| gpu_id(&nodes, number).is_none()).collect()
+}
+
+/// The folder of the nodes, and their numbers in order.
+fn nodes(root: &Path) -> Option<(Tree, Vec<u32>)> {
     let nodes = Tree::open(root).ok()?.below(NODES).ok()?;
-    let numbers = nodes.names("").ok()?.into_iter().filter_map(|name| name.parse::<u32>().ok());
-    let mut found: Vec<KfdNode> = numbers.filter_map(|number| node(&nodes, number)).collect();
-    found.sort_by_key(|node| node.node);
-    Some(found)
+    let mut numbers: Vec<u32> = nodes.names("").ok()?.iter().filter_map(|name| name.parse().ok()).collect();
+    numbers.sort_unstable();
+    Some((nodes, numbers))
+}
+
+fn gpu_id(nodes: &Tree, number: u32) -> Option<u32> {
+    text(nodes, &format!("{number}/gpu_id")).and_then(|text| parsed(&text)).value().copied()
 }
 
 /// The PCI address in a node's `domain` and `location_id`: bus in bits 15:8, device in 7:3, and the partition in 31:28
@@ -44,9 +60,9 @@ pub fn location(domain: u32, location_id: u32) -> Reading<Bdf> {
     })
 }
 
-fn node(nodes: &Tree, number: u32) -> Option<KfdNode> {
-    let folder = nodes.below(&number.to_string()).ok()?;
-    let gpu_id = text(&folder, "gpu_id").and_then(|text| parsed(&text)).value().copied().filter(|&id| id != 0)?;
+/// The node of a GPU; `None` for a CPU's.
+fn node(nodes: &Tree, gpu_id: u32, number: u32) -> Option<KfdNode> {
+    let folder = nodes.below(&number.to_string()).ok().filter(|_| gpu_id != 0)?;
     let properties = text(&folder, "properties");
     let domain = property::<u32>(&properties, "domain");
     let bdf = property::<u32>(&properties, "location_id")

@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod kernel_log;
 pub mod kfd;
 mod observations;
+pub mod pci;
 pub mod processes;
 pub mod sysfs;
 pub mod tree;

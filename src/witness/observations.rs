@@ -242,6 +242,8 @@ pub struct Snapshot {
     pub sysfs: Option<Vec<SysfsGpu>>,
     /// KFD topology, by node.
     pub kfd: Option<Vec<KfdNode>>,
+    /// Nodes of the topology whose `gpu_id` cannot be read: the kernel shows a container that they are there, and no more.
+    pub kfd_hidden: Vec<u32>,
     /// DRM render nodes, by minor; `None` also where the kernel has no such class.
     pub render: Option<Vec<RenderNode>>,
     /// The driver.

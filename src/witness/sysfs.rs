@@ -53,7 +53,8 @@ fn gpu(tree: &Tree, card: &str) -> Option<SysfsGpu> {
         profiles: file("compute_partition_config/supported_xcp_configs").and_then(|text| list(&text)),
         profile_selected: file("compute_partition_config/xcp_config").and_then(|text| parsed(&text)),
         unique_id: file("unique_id").and_then(|text| hex64(&text)),
-        hive_id: file("xgmi_hive_info/xgmi_hive_id").and_then(|text| parsed(&text)),
+        // The folder is a link to that of the hive's first GPU.
+        hive_id: text(tree, &format!("{folder}/xgmi_hive_info/xgmi_hive_id")).and_then(|text| parsed(&text)),
         driver: driver(tree, &folder),
         physical_function: linked(tree, &folder, "physfn"),
         virtual_functions: virtual_functions(tree, &folder, &device),

@@ -15,6 +15,37 @@ const MAX_LINKS: usize = 40;
 /// Components in one path, links expanded.
 const MAX_COMPONENTS: usize = 512;
 
+/// A host folder shows a file whose read fails as a link with this before the name of the errno (`errno-EIO`): a plain
+/// file cannot answer EIO.
+const ERRNO_LINK: &str = "errno-";
+
+/// Errnos by which the kernel's own answers are known, so that a folder reads as the machine would.
+const KNOWN_ERRNOS: [(&str, Errno); 6] = [
+    ("EPERM", Errno::PERM),
+    ("EACCES", Errno::ACCESS),
+    ("EIO", Errno::IO),
+    ("EBUSY", Errno::BUSY),
+    ("EINVAL", Errno::INVAL),
+    ("ENODEV", Errno::NODEV),
+];
+
+/// The target of the link that stands in a host folder for a file whose read fails this way; `None` where nothing has to
+/// stand there, or nothing can.
+pub fn failing_link(failure: &TreeProblem) -> Option<String> {
+    match failure {
+        TreeProblem::Io(text) => {
+            let known = KNOWN_ERRNOS.iter().find(|(_, errno)| problem(*errno) == *failure);
+            Some(format!("{ERRNO_LINK}{}", known.map_or(text.as_str(), |(name, _)| *name)))
+        }
+        TreeProblem::Missing
+        | TreeProblem::Escapes { .. }
+        | TreeProblem::TooDeep
+        | TreeProblem::NotAFile
+        | TreeProblem::TooLarge { .. }
+        | TreeProblem::TooMany => None,
+    }
+}
+
 /// Entries read of one folder.
 pub const MAX_ENTRIES: usize = 4096;
 
@@ -212,6 +243,10 @@ impl<'a> Walk<'a> {
         }
         let target = readlinkat(self.here(), name, Vec::new()).map_err(problem)?;
         let target = target.to_str().map_err(|_| TreeProblem::Io("a link that is not UTF-8".to_owned()))?;
+        if let Some(errno) = target.strip_prefix(ERRNO_LINK) {
+            let known = KNOWN_ERRNOS.iter().find(|(name, _)| *name == errno);
+            return Err(known.map_or_else(|| TreeProblem::Io(errno.to_owned()), |(_, errno)| problem(*errno)));
+        }
         if target.starts_with('/') {
             return Err(self.escapes());
         }

@@ -4,12 +4,17 @@
 
 mod bad_input;
 mod captures;
+mod changes;
+mod doctor;
 mod exit_codes;
+mod hardware;
 mod host;
+mod hostile;
 mod interrupt;
 mod names;
 mod output;
 mod partition;
+mod placement;
 mod recordings;
 mod results;
 mod support;

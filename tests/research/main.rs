@@ -5,6 +5,7 @@
 
 mod captures;
 mod facts;
+mod published;
 mod trees;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 fn main() -> ExitCode {
-    let trials = [captures::trials(), facts::trials(), trees::trials()];
+    let trials = [captures::trials(), facts::trials(), published::trials(), trees::trials()];
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
 }
 

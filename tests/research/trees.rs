@@ -131,7 +131,7 @@ fn the_topology_of_a_real_partitioned_host_reads_to_the_byte(topology: &Path) {
 }
 
 /// Copied, because the root of a tree may be a link but nothing in it may lead outside.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -42,10 +42,22 @@ fn devices_are_counted_against_the_modes() {
                 &["unmet one-short the machine"],
             ),
             case("without KFD amd-smi is compared with the modes", |seen| seen.after.kfd = None, &[]),
+            case("without sysfs the mode follows from the XCCs of the nodes", |seen| seen.after.sysfs = None, &[]),
             case(
-                "without sysfs the modes are unknown",
-                |seen| seen.after.sysfs = None,
+                "without sysfs and without XCCs the modes are unknown",
+                |seen| {
+                    seen.after.sysfs = None;
+                    seen.after.kfd.iter_mut().flatten().for_each(|node| node.num_xcc = Reading::NotReported);
+                },
                 &["gap not reported GPU 0000:05:00.0", "gap not reported GPU 0000:26:00.0"],
+            ),
+            case(
+                "a node that cannot be read is not a missing one",
+                |seen| {
+                    seen.after.kfd.as_mut().unwrap().pop();
+                    seen.after.kfd_hidden = vec![17];
+                },
+                &["gap not reported GPU 0000:26:00.0", "gap not reported amd-smi list"],
             ),
             case(
                 "a mode that cannot be read",

@@ -1,14 +1,18 @@
 //! A healthy machine as its witnesses show it, and short ways to spoil it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::{Bdf, ComputeMode, Ended, MemoryMode, Provenance, Reading};
+use crate::domain::{Bdf, Bytes, ComputeMode, Ended, MemoryMode, Provenance, Reading};
 use crate::facts;
 use crate::witness::amd_smi::{
     Answer, Format, ListRow, PartitionReport, ProfileRow, Query, ResourceRow, SetOutcome, SetRequest, SetRow,
     StaticPartitionRow, ToolError, VersionReport, VramRow,
 };
-use crate::witness::{Asked, Call, KfdNode, Observations, SetDone, Snapshot, SysfsGpu};
+use crate::witness::{
+    Access, Asked, Call, DeviceAccess, DriverFacts, HipDevice, KfdNode, ModuleState, Observations, RenderNode,
+    RenderParent, SetDone, Snapshot, SysfsGpu,
+};
 
 /// Addresses of the two GPUs.
 pub(super) const GPUS: [&str; 2] = ["0000:05:00.0", "0000:26:00.0"];
@@ -56,8 +60,14 @@ pub(super) fn look() -> Snapshot {
         simd_count: Reading::Value(608),
         unique_id: Reading::Value(u64::from(gpu / 2)),
         hive_id: Reading::Value(7),
-        render_minor: Reading::Value(128 + gpu),
+        render_minor: Reading::Value(minor(bdf)),
         memory: Reading::Value(sizes[usize::from(bdf.function)]),
+    });
+    let hip = devices.iter().map(|&(index, bdf)| HipDevice {
+        index,
+        bdf: Reading::Value(bdf.socket()),
+        total: Reading::Value(sizes[usize::from(bdf.function)]),
+        free: Reading::Value(Bytes(sizes[usize::from(bdf.function)].0 / 100 * 98)),
     });
     let sysfs = addresses.iter().map(|&bdf| SysfsGpu {
         bdf,
@@ -66,13 +76,13 @@ pub(super) fn look() -> Snapshot {
         available_compute: Reading::Value(part.compute_modes().to_vec()),
         memory: Reading::Value(MEMORY),
         available_memory: Reading::Value(part.memory_modes.clone()),
-        vram_total: Reading::NotReported,
-        vram_used: Reading::NotReported,
+        vram_total: Reading::Value(Bytes(sizes.iter().map(|size| size.0).sum())),
+        vram_used: Reading::Value(Bytes(297_078_784)),
         alloc_mode: Reading::NotReported,
         profiles: Reading::Value(part.compute_modes().to_vec()),
         profile_selected: Reading::Value(COMPUTE),
         unique_id: Reading::Value(u64::from(bdf.bus)),
-        hive_id: Reading::NotReported,
+        hive_id: Reading::Value(7),
         driver: Reading::Value("amdgpu".to_owned()),
         physical_function: None,
         virtual_functions: Vec::new(),
@@ -101,7 +111,42 @@ pub(super) fn look() -> Snapshot {
         memory_use: Some(asked(Query::MetricMemory, sizes_of.collect())),
         sysfs: Some(sysfs.collect()),
         kfd: Some(nodes.collect()),
-        ..Snapshot::default()
+        kfd_hidden: Vec::new(),
+        render: Some(devices.iter().map(|&(_, bdf)| render(bdf)).collect()),
+        driver: Some(driver()),
+        kernel: None,
+        processes: Some(Reading::Value(Vec::new())),
+        access: Some(
+            std::iter::once("/dev/kfd".to_owned())
+                .chain(devices.iter().map(|&(_, bdf)| format!("/dev/dri/renderD{}", minor(bdf))))
+                .map(|path| DeviceAccess { path, access: Access::Granted })
+                .collect(),
+        ),
+        hip: Some(Reading::Value(hip.collect())),
+    }
+}
+
+/// Eight minors for each GPU.
+fn minor(bdf: Bdf) -> u32 {
+    let first = if bdf.bus == 5 { 128 } else { 136 };
+    first + u32::from(bdf.function)
+}
+
+fn render(bdf: Bdf) -> RenderNode {
+    let parent = match bdf.function {
+        0 => RenderParent::Pci { bdf, vendor: Reading::Value(0x1002) },
+        partition => RenderParent::Partition { number: u32::from(partition) },
+    };
+    RenderNode { minor: minor(bdf), parent }
+}
+
+fn driver() -> DriverFacts {
+    DriverFacts {
+        module: ModuleState::Live,
+        version: Reading::NotReported,
+        parameters: BTreeMap::new(),
+        pages_limit: Reading::NotReported,
+        numa_nodes: Reading::NotReported,
     }
 }
 
@@ -184,6 +229,22 @@ impl Observations {
 
     pub(super) fn sysfs(&mut self) -> &mut Vec<SysfsGpu> {
         self.after.sysfs.as_mut().unwrap()
+    }
+
+    pub(super) fn render(&mut self) -> &mut Vec<RenderNode> {
+        self.after.render.as_mut().unwrap()
+    }
+
+    pub(super) fn access(&mut self) -> &mut Vec<DeviceAccess> {
+        self.after.access.as_mut().unwrap()
+    }
+
+    pub(super) fn driver(&mut self) -> &mut DriverFacts {
+        self.after.driver.as_mut().unwrap()
+    }
+
+    pub(super) fn hip(&mut self) -> &mut Vec<HipDevice> {
+        known(self.after.hip.as_mut().unwrap())
     }
 
     pub(super) fn kfd(&mut self) -> &mut Vec<KfdNode> {

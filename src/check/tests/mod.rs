@@ -6,6 +6,8 @@ mod memory;
 mod modes;
 mod set;
 mod tool;
+mod witness;
+mod witness_devices;
 
 use machine::healthy;
 
@@ -67,6 +69,13 @@ fn a_healthy_machine_meets_every_check_that_has_something_to_judge() {
         CheckSpec::AmdSmiJson,
         CheckSpec::AmdSmiExitCode,
         CheckSpec::AmdSmiVersion { version: None },
+        CheckSpec::WitnessModes,
+        CheckSpec::WitnessCount,
+        CheckSpec::WitnessMemory,
+        CheckSpec::WitnessRenderNodes,
+        CheckSpec::WitnessOrder,
+        CheckSpec::WitnessHive,
+        CheckSpec::WitnessReadable,
     ] {
         assert_eq!(told(&spec, &healthy()), [""; 0], "{}", spec.id());
     }
@@ -91,6 +100,13 @@ fn a_machine_that_shows_nothing_meets_nothing() {
         CheckSpec::AmdSmiVersion { version: None },
         CheckSpec::SetApplied,
         CheckSpec::SetRefused { status: None },
+        CheckSpec::WitnessModes,
+        CheckSpec::WitnessCount,
+        CheckSpec::WitnessMemory,
+        CheckSpec::WitnessRenderNodes,
+        CheckSpec::WitnessOrder,
+        CheckSpec::WitnessHive,
+        CheckSpec::WitnessReadable,
     ] {
         let mut seen = healthy();
         seen.after = crate::witness::Snapshot::default();

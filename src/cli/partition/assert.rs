@@ -44,7 +44,7 @@ pub struct AssertArgs {
 /// # Errors
 /// There is no such host or GPU.
 pub fn run(args: &AssertArgs) -> Outcome {
-    let host = args.machine.open()?;
+    let host = args.machine.host.open()?;
     let root = host.sysfs_root();
     let look = Snapshot { sysfs: Some(sysfs::read_sysfs(&root)), kfd: kfd::read_kfd(&root), ..Snapshot::default() };
     let all = sockets(&look);

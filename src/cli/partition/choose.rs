@@ -1,35 +1,46 @@
 //! Which machine and which GPUs: the options that every partition command shares, and a session with the machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
+use tempfile::TempDir;
 
 use crate::cli::exit::Failure;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::target;
+use crate::cli::results;
+use crate::cli::target::{self, Chosen};
 use crate::domain::{Reading, ToolVersion};
 use crate::host::{Asking, Host, simulated};
 use crate::partition::{Choice, chosen};
 use crate::process::Cancel;
-use crate::sim::Caller;
+use crate::sim::machine_named;
 use crate::topology::Socket;
 use crate::witness::Snapshot;
+
+/// `--host`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Machine")]
+pub struct HostArgs {
+    /// A host folder, simulated or recorded, instead of this machine; `auto`: this machine where it can be queried, else a
+    /// simulated one, which can only be looked at
+    #[arg(long, value_name = "DIR|auto")]
+    pub host: Option<PathBuf>,
+}
 
 /// `--host` and `--gpu`.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
-    /// A host folder, simulated or recorded, instead of this machine
-    #[arg(long, value_name = "DIR")]
-    pub host: Option<PathBuf>,
+    #[command(flatten)]
+    pub host: HostArgs,
     /// A physical GPU, by PCI address or by its number in PCI order; may be given several times [default: all]
     #[arg(long = "gpu", value_name = "BDF|INDEX")]
     pub gpus: Vec<Choice>,
 }
 
-impl MachineArgs {
+impl HostArgs {
     /// Opens the machine.
     ///
     /// # Errors
@@ -58,20 +69,45 @@ pub struct Session {
     /// How amd-smi is asked.
     pub asking: Asking,
     interrupt: Interrupt,
+    /// Why `--host auto` chose the machine.
+    why: Option<String>,
+    /// A simulated machine that is there to be looked at.
+    _scratch: Option<TempDir>,
 }
 
 impl Session {
-    /// How long amd-smi may take: a machine with 64 devices answers in a second.
-    const DEADLINE: Duration = Duration::from_secs(10);
+    /// How long amd-smi may take to answer a question: a machine with 64 devices does in a second.
+    const DEADLINE: Duration = Duration::from_secs(5);
 
     /// Opens the machine and begins to listen for signals.
     ///
     /// # Errors
-    /// As [`MachineArgs::open`].
-    pub fn open(machine: &MachineArgs) -> Result<Self, Failure> {
+    /// As [`HostArgs::open`].
+    pub fn open(machine: &HostArgs) -> Result<Self, Failure> {
         let cancel = Cancel::new();
         let interrupt = Interrupt::listen(cancel.clone())?;
-        Ok(Self { host: machine.open()?, asking: Asking { deadline: Self::DEADLINE, cancel }, interrupt })
+        let asking = Asking { deadline: Self::DEADLINE, cancel };
+        Ok(Self { host: machine.open()?, asking, interrupt, why: None, _scratch: None })
+    }
+
+    /// The same for a command that only looks: `--host auto` gives it a simulated MI300X where this machine cannot be
+    /// queried.
+    ///
+    /// # Errors
+    /// The folder is no host, there is no AMD GPU here, or no simulated machine can be made.
+    pub fn to_look(machine: &HostArgs) -> Result<Self, Failure> {
+        let cancel = Cancel::new();
+        let interrupt = Interrupt::listen(cancel.clone())?;
+        let asking = Asking { deadline: Self::DEADLINE, cancel };
+        let Chosen { host, why } = target::choose(machine.host.as_deref(), machine.host.is_none())?;
+        let (host, scratch) = match host {
+            Some(host) => (host, None),
+            None => {
+                let scratch = results::scratch()?;
+                (simulated_mi300x(scratch.path()).map_err(Failure::unavailable)?, Some(scratch))
+            }
+        };
+        Ok(Self { host, asking, interrupt, why, _scratch: scratch })
     }
 
     /// The signal that came, if one did.
@@ -79,39 +115,27 @@ impl Session {
         self.interrupt.signal()
     }
 
-    /// Whether the caller may change modes: a simulated machine says whom it takes the caller for. Of a recording it is
-    /// asked what the machine could, so nobody is refused there.
-    ///
-    /// # Errors
-    /// The simulated machine cannot be read.
-    pub fn privileged(&self) -> Result<bool, Failure> {
-        let root = rustix::process::geteuid().is_root();
-        match &self.host {
-            Host::Real => Ok(root),
-            Host::Recorded { .. } => Ok(true),
-            Host::Simulated { dir, .. } => {
-                let kernel = simulated::load(dir).map_err(Failure::usage)?;
-                Ok(match kernel.machine().caller {
-                    Caller::Root => true,
-                    Caller::User => false,
-                    Caller::Actual => root,
-                })
-            }
-        }
-    }
-
-    /// Version of amd-smi, as a look found it.
-    pub fn tool(&self, seen: &Snapshot) -> Reading<ToolVersion> {
-        let report = seen.version.as_ref().map(|asked| asked.answer.value.clone());
-        report.map_or(Reading::NotReported, |report| report.and_then(|report| report.tool))
-    }
-
     /// What the machine is, for the last line of a report.
     pub fn about(&self) -> String {
-        match &self.host {
-            Host::Real => "this machine".to_owned(),
+        let what = match &self.host {
+            Host::Real => "this machine (hardware)".to_owned(),
             Host::Simulated { .. } => format!("a simulated machine: {}", self.host.origin()),
             Host::Recorded { .. } => format!("a recorded machine: {}", self.host.origin()),
+        };
+        match &self.why {
+            Some(why) => format!("{what}; {why}"),
+            None => what,
         }
     }
+}
+
+/// Version of amd-smi, as a look found it.
+pub fn tool(seen: &Snapshot) -> Reading<ToolVersion> {
+    let report = seen.version.as_ref().map(|asked| asked.answer.value.clone());
+    report.map_or(Reading::NotReported, |report| report.and_then(|report| report.tool))
+}
+
+fn simulated_mi300x(dir: &Path) -> anyhow::Result<Host> {
+    simulated::create(dir, &machine_named("mi300x")?, simulated::Faces::Both)?;
+    Ok(Host::open(dir)?)
 }

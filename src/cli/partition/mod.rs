@@ -1,13 +1,22 @@
 //! `validate partition`: what the modes are, what could be changed, and changing it. One command, one file.
 
+mod apply;
 mod assert;
 mod choose;
+mod ledger;
+mod models;
 mod page;
 mod plan;
+mod plan_models;
+mod restore;
+pub mod state;
 
 use clap::{Args, Subcommand};
 
 use super::exit::Outcome;
+
+pub use apply::habit;
+pub use choose::tool;
 
 /// Options of `validate partition`.
 #[derive(Debug, Args)]
@@ -24,6 +33,21 @@ enum Command {
     /// Check in milliseconds that the modes are as expected; the exit code says it
     #[command(after_help = assert::HELP)]
     Assert(assert::AssertArgs),
+    /// Set modes, with the modes found written down first; goes back when it fails
+    #[command(after_help = apply::HELP)]
+    Apply(apply::ApplyArgs),
+    /// Bring back the modes found, also after kill -9 or a reboot
+    #[command(after_help = restore::HELP)]
+    Restore(restore::RestoreArgs),
+    /// Give models devices, and write down what each may use
+    #[command(after_help = ledger::PLACE_HELP)]
+    Place(Box<ledger::PlaceArgs>),
+    /// Take models out of the ledger
+    #[command(after_help = ledger::RELEASE_HELP)]
+    Release(ledger::ReleaseArgs),
+    /// Set the ledger against what is in use, and say what is left
+    #[command(after_help = ledger::USAGE_HELP)]
+    Usage(ledger::UsageArgs),
 }
 
 /// Runs the command.
@@ -34,5 +58,10 @@ pub fn run(args: &PartitionArgs) -> Outcome {
     match &args.command {
         Command::Plan(args) => plan::run(args),
         Command::Assert(args) => assert::run(args),
+        Command::Apply(args) => apply::run(args),
+        Command::Restore(args) => restore::run(args),
+        Command::Place(args) => ledger::place(args),
+        Command::Release(args) => ledger::release(args),
+        Command::Usage(args) => ledger::compare(args),
     }
 }

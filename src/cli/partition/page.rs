@@ -27,6 +27,9 @@ pub fn json<T: Serialize>(document: &T) -> Result<String, Failure> {
     Ok(text + "\n")
 }
 
+/// Columns of a label.
+const COLUMN: usize = 9;
+
 /// Text in the making, as wide as the terminal.
 pub struct Page {
     text: String,
@@ -53,8 +56,17 @@ impl Page {
 
     /// A label in its column, and text beside it.
     pub fn labelled(&mut self, label: &str, text: &str) {
-        const COLUMN: usize = 9;
         self.text.push_str(&hanging(&format!("{label:<COLUMN$}"), COLUMN, text, self.width));
+        self.text.push('\n');
+    }
+
+    /// A label in its column, and beside it what somebody may copy: it stays on one line.
+    pub fn copied(&mut self, label: &str, text: &str) {
+        self.text.push_str(&format!("{label:<COLUMN$}{text}\n"));
+    }
+
+    /// An empty line.
+    pub fn gap(&mut self) {
         self.text.push('\n');
     }
 

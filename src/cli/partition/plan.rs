@@ -4,14 +4,17 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::target;
 use crate::domain::{Bytes, ComputeMode, MemoryMode};
 use crate::partition::{Footing, GpuPlan, ModePlan, OtherGpu, Sizes, Through, Wish, plan};
 use crate::run::{Wanted, look};
 use crate::topology::sockets;
 use crate::witness::amd_smi::{Format, Query};
 
-use super::choose::{MachineArgs, Session, places};
+use super::choose::{MachineArgs, Session, places, tool};
+use super::models::ModelArgs;
 use super::page::{self, Page};
+use super::plan_models;
 
 /// Below the options of `--help`.
 pub const HELP: &str = "\
@@ -19,11 +22,20 @@ Examples:
   validate partition plan --compute CPX --memory NPS4
   validate partition plan --memory NPS1 --format json | jq .obstacles
   validate partition plan --compute CPX --host DIR               on a simulated or recorded machine
+  validate partition plan --model Qwen/Qwen2.5-7B --dtype fp16 --max-model-len 8192
+  validate partition plan --model 'Qwen/Qwen2.5-7B x 6' --model 'Qwen/Qwen2.5-32B,dtype=int4 x 2'
+  validate partition plan --model ./my-model/config.json --host DIR --format json
 
 Says whether the pair is legal (and who says no: what is known of the part, or what this machine offers), how many devices it
 makes and how much memory each of them, what else changes, whether the driver must be reloaded, and who holds the GPUs.
 
-Exit codes: 0 it could be applied now or is in force already, 1 it could not, 64 usage error, 69 there is no GPU,
+With --model it says in which modes the models fit, which device each gets now, and what to use
+there: by what was measured in the mode in force, by the kernel's formula in the others. One
+instance is on one device: tensor parallelism is not planned. What `place` gave away does not
+count here.
+
+Exit codes: 0 it could be applied now or is in force already, or the models fit in some mode, 1 it could not or they fit
+nowhere, 64 usage error, 69 there is no GPU,
 130 and 143 interrupted";
 
 /// Which modes.
@@ -67,10 +79,14 @@ impl ModeArgs {
 
 /// Options of `plan`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("wish").required(true).multiple(true))]
+#[command(group = clap::ArgGroup::new("wish").multiple(true).conflicts_with("served"))]
+#[command(group = clap::ArgGroup::new("served").args(["models", "params"]).multiple(true))]
+#[command(group = clap::ArgGroup::new("any").args(["compute", "memory", "models", "params"]).required(true).multiple(true))]
 pub struct PlanArgs {
     #[command(flatten)]
     modes: ModeArgs,
+    #[command(flatten)]
+    models: ModelArgs,
     #[command(flatten)]
     machine: MachineArgs,
     /// How to print
@@ -83,7 +99,10 @@ pub struct PlanArgs {
 /// # Errors
 /// There is no such host or GPU.
 pub fn run(args: &PlanArgs) -> Outcome {
-    let session = Session::open(&args.machine)?;
+    let session = Session::to_look(&args.machine.host)?;
+    if args.models.any() {
+        return plan_models::run(&session, &args.machine, &args.models, args.format);
+    }
     let planned = make(&session, &args.machine, &args.modes)?;
     if let Some(signal) = session.signal() {
         return Ok(Exit::Interrupted(signal));
@@ -105,8 +124,8 @@ pub fn make(session: &Session, machine: &MachineArgs, modes: &ModeArgs) -> Resul
     let seen = look(&session.host, &wanted, Format::Json, &session.asking);
     let all = sockets(&seen);
     let chosen = places(machine, &all)?;
-    let tool = session.tool(&seen);
-    let footing = Footing { privileged: session.privileged()?, tool, through: modes.through.into() };
+    let footing =
+        Footing { privileged: target::privileged(&session.host)?, tool: tool(&seen), through: modes.through.into() };
     Ok(plan(&seen, &all, &chosen, modes.wish(), &footing))
 }
 

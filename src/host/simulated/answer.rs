@@ -48,6 +48,7 @@ pub fn answer(
         reply
     });
     let changed = first.state() != snapshot.state();
+    let by_query = first.state().same_but_for_queries(snapshot.state());
     if !changed && !snapshot.counts_calls() {
         return Ok(answered);
     }
@@ -60,8 +61,8 @@ pub fn answer(
     });
     match again {
         Ok(answered) => Ok(answered),
-        // Only the count is lost: whoever may not write still gets answers to queries.
-        Err(HostError::Unwritable { .. }) if !changed => Ok(answered),
+        // Only the count, or what a query leaves behind, is lost: whoever may not write still gets answers to queries.
+        Err(HostError::Unwritable { .. }) if by_query => Ok(answered),
         Err(error) => Err(error),
     }
 }

@@ -9,12 +9,14 @@ mod lock;
 mod program;
 mod store;
 mod tree;
+mod write;
 
 pub use answer::{Answered, Call, answer};
 pub use create::{Faces, create};
 pub use lock::{Lock, Sharing, lock};
 pub use program::install_program;
 pub use store::{hold, load, reload, update};
+pub use write::{Write, write};
 
 /// The machine, as it was described.
 const MACHINE_FILE: &str = "machine.toml";

@@ -13,8 +13,8 @@ use crate::host::HostError;
 use crate::sim::Kernel;
 use crate::sim::render::sysfs::{Entry, tree};
 
-/// The two trees of a host.
-pub(super) const TREES: [&str; 2] = ["sys", "proc"];
+/// The trees of a host.
+pub(super) const TREES: [&str; 3] = ["sys", "proc", "dev"];
 
 /// Renders one tree beside the old one and puts it in its place; readers see the one or the other.
 pub(super) fn replace(dir: &Path, name: &str, kernel: &Kernel) -> Result<(), HostError> {

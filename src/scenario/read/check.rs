@@ -27,7 +27,14 @@ pub(in super::super) const fn parameters(id: CheckId) -> &'static [&'static str]
         | CheckId::DevicesIds
         | CheckId::AmdSmiJson
         | CheckId::AmdSmiExitCode
-        | CheckId::SetApplied => &[],
+        | CheckId::SetApplied
+        | CheckId::WitnessModes
+        | CheckId::WitnessCount
+        | CheckId::WitnessMemory
+        | CheckId::WitnessRenderNodes
+        | CheckId::WitnessOrder
+        | CheckId::WitnessHive
+        | CheckId::WitnessReadable => &[],
     }
 }
 
@@ -61,6 +68,13 @@ const fn place(id: CheckId) -> &'static str {
         CheckId::AmdSmiVersion => "[[check]] amd-smi.version",
         CheckId::SetApplied => "[[check]] set.applied",
         CheckId::SetRefused => "[[check]] set.refused",
+        CheckId::WitnessModes => "[[check]] witness.modes",
+        CheckId::WitnessCount => "[[check]] witness.count",
+        CheckId::WitnessMemory => "[[check]] witness.memory",
+        CheckId::WitnessRenderNodes => "[[check]] witness.render-nodes",
+        CheckId::WitnessOrder => "[[check]] witness.order",
+        CheckId::WitnessHive => "[[check]] witness.hive",
+        CheckId::WitnessReadable => "[[check]] witness.readable",
     }
 }
 
@@ -102,6 +116,13 @@ fn spec(id: CheckId, fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option
                 None => None,
             },
         },
+        CheckId::WitnessModes => CheckSpec::WitnessModes,
+        CheckId::WitnessCount => CheckSpec::WitnessCount,
+        CheckId::WitnessMemory => CheckSpec::WitnessMemory,
+        CheckId::WitnessRenderNodes => CheckSpec::WitnessRenderNodes,
+        CheckId::WitnessOrder => CheckSpec::WitnessOrder,
+        CheckId::WitnessHive => CheckSpec::WitnessHive,
+        CheckId::WitnessReadable => CheckSpec::WitnessReadable,
     })
 }
 

@@ -11,8 +11,23 @@ use super::values::{Fields, array, boolean, number, parsed, shown, text, word};
 use super::{MachineFiles, Problems};
 
 /// The keys of `[simulate]`.
-pub(in super::super) const SIMULATE_KEYS: [&str; 9] =
-    ["machine", "compute", "memory", "gpus", "platform", "caller", "amd-smi", "busy", "faults"];
+pub(in super::super) const SIMULATE_KEYS: [&str; 12] = [
+    "machine",
+    "compute",
+    "memory",
+    "gpus",
+    "platform",
+    "caller",
+    "amd-smi",
+    "busy",
+    "faults",
+    "hives",
+    "alloc-mode",
+    "pages-limit",
+];
+
+/// Most pages that `pages-limit` may name: 1 TiB.
+const PAGES_LIMIT: u32 = 1 << 28;
 
 /// Most faults of one machine.
 const FAULT_LIMIT: usize = 64;
@@ -28,6 +43,9 @@ pub(super) fn simulate(node: &Node, machines: MachineFiles<'_>, problems: &mut P
     let compute = fields.get("compute").map(|node| word(node, "compute", problems));
     let memory = fields.get("memory").map(|node| word(node, "memory", problems));
     let caller = fields.get("caller").map(|node| word(node, "caller", problems));
+    let hives = fields.get("hives").map(|node| word(node, "hives", problems));
+    let alloc_mode = fields.get("alloc-mode").map(|node| word(node, "alloc-mode", problems));
+    let pages_limit = fields.get("pages-limit").map(|node| number(node, "pages-limit", 1..=PAGES_LIMIT, problems));
     let busy = fields.get("busy").map(|node| boolean(node, "busy", problems));
     let faults = fields.get("faults").map_or_else(Vec::new, |node| faults(node, problems));
     let simulate = Simulate {
@@ -39,6 +57,9 @@ pub(super) fn simulate(node: &Node, machines: MachineFiles<'_>, problems: &mut P
         caller: optional(caller)?.unwrap_or(Caller::Root),
         amd_smi: version?,
         busy: optional(busy)?.unwrap_or(false),
+        hives: optional(hives)?,
+        alloc_mode: optional(alloc_mode)?,
+        pages_limit: optional(pages_limit)?.map(u64::from),
         faults,
     };
     if let Err(error) = simulate.resolve() {

@@ -10,7 +10,7 @@ use crate::domain::{Bytes, Signal};
 
 use super::Errno;
 
-pub use named::Named;
+pub use named::{Layer, Named};
 pub use probe::{Misbehaviour, ProbeFault};
 pub use text::{FaultError, MAX_NESTING, Spelling, spellings};
 

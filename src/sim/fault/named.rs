@@ -78,11 +78,43 @@ named! {
     IndexOrder "index_order" Kernel
         "The tool finds the GPUs in another order than HIP numbers them.", "facts/amd-smi.md section 4 no 19 (MI325X capture)";
     NumPartitionsZero "num_partitions_zero" Kernel
-        "gpu_metrics has no partition count, so profiles show 0 partitions.", "ROCm/amdsmi#132, rocm-systems#4516";
+        "gpu_metrics has no clock of any XCC, so the CPX profile shows 0 partitions.", "ROCm/amdsmi#132, rocm-systems#4516";
     EmptyMemoryCaps "empty_memory_caps" Kernel
         "available_memory_partition is empty, and so is the tool's cell.", "facts/amd-smi.md 2.2 (6.4.0 on MI300A)";
     VramUsedStuck "vram_used_stuck" Kernel
         "Used VRAM stays as at idle although a client holds memory.", "ROCm/amdsmi#175";
+    UnknownPart "unknown_part" Kernel
+        "The PCI device id is in no table: a part that came later.", "facts/partitions.md section 9 step 4";
+    HiveIdStale "hive_id_stale" Kernel
+        "KFD shows another hive id than sysfs for the last GPU.", "made up: a node that was made before the hive";
+    MemoryModeMixed "memory_mode_mixed" Kernel
+        "The last GPU shows another memory mode than its hive.", "facts/partitions.md section 5 (Hive: mixed NPS)";
+    ComputeFileStale "compute_file_stale" Kernel
+        "current_compute_partition names another mode than KFD's nodes are made for.", "facts/partitions.md section 5 (EIO: KFD re-init failure)";
+    RenderMinorSwapped "render_minor_swapped" Kernel
+        "KFD names the render nodes of the first and the last device the wrong way round.", "made up: a device that moved";
+    RenderMinorShared "render_minor_shared" Kernel
+        "KFD names one render node for the first and the last device.", "made up: a device that moved";
+    RenderMinorMissing "render_minor_missing" Kernel
+        "KFD names a render node that is not there, for the last device.", "facts/partitions.md section 4 (unused render nodes)";
+    RenderMinorTaken "render_minor_taken" Kernel
+        "Another card holds a DRM minor after those of the first GPU.", "facts/partitions.md section 4 (other DRM cards shift the base)";
+    NodeOrder "node_order" Kernel
+        "KFD numbers the GPUs in another order than their PCI addresses.", "facts/partitions.md section 4 (MI355X capture)";
+    KfdHidden "kfd_hidden" Kernel
+        "A cgroup hides the last GPU from KFD: gpu_id of its nodes answers EPERM.", "facts/partitions.md section 4 (Containers)";
+    MemoryLeaked "memory_leaked" Kernel
+        "A tenth of the VRAM stays used though no process holds the GPU.", "made up: memory of a dead process";
+    PagesLimitRaised "pages_limit_raised" Kernel
+        "The limit of memory for GPUs was doubled after the driver had split it (MI300A).", "facts/partitions.md 3.4";
+    UdevAccess "udev_access" Kernel
+        "udev lets a user outside of the groups use the device files.", "ROCm/amdsmi#125";
+    StaleModes "stale_modes" Tool
+        "amd-smi goes on showing SPX and NPS1.", "facts/amd-smi.md 1.4: the reported mode may stay the old one";
+    ToolMissesLast "tool_misses_last" Tool
+        "amd-smi does not list the last device, which KFD shows.", "facts/partitions.md section 4 (cgroups restrict amd-smi)";
+    AsksFirst "asks_first" Tool
+        "The tool asks whether it may go on, whatever was asked of it, and reads a line.", "facts/amd-smi.md 1.4 (one prompt per process, on stdout even with --json)";
     LibraryMissing "library_missing" Tool
         "libamd_smi.so is not there.", "transcripts missing-library-*";
     InitHang "init_hang" Tool

@@ -1,5 +1,6 @@
 use super::*;
-use crate::sim::{DriverState, preset};
+use crate::domain::{AllocMode, Bytes};
+use crate::sim::{DriverState, Hives, preset};
 
 fn machine(name: &str, faults: &[&str]) -> Machine {
     let mut machine = preset::named(name).unwrap();
@@ -134,7 +135,8 @@ fn faults_below_the_tool_change_the_view_and_only_from_their_call_on() {
     assert_eq!(shown("missing_last_device").devices.len(), 63);
     let middle = shown("missing_device=9");
     assert_eq!((middle.devices[9].partition, middle.devices[9].node.as_ref().unwrap().id), (2, 11));
-    assert_eq!(shown("missing_device=63").devices, shown("missing_last_device").devices);
+    let nodes = |view: &View| view.devices.iter().map(|device| device.node.clone()).collect::<Vec<_>>();
+    assert_eq!(nodes(&shown("missing_device=63")), nodes(&shown("missing_last_device")));
     let first = |fault: &str| {
         let device = shown(fault).devices[0].clone();
         (device.gpu, device.node.unwrap().id, device.render)
@@ -177,4 +179,88 @@ fn a_state_that_no_machine_can_have_is_refused() {
         let error = Kernel::resume(machine.clone(), state).unwrap_err().to_string();
         assert!(error.starts_with(field), "{error}");
     }
+}
+
+#[test]
+fn a_bmc_takes_a_minor_so_that_the_last_of_64_devices_has_none() {
+    let shown = |faults: &[&str]| {
+        let machine = Machine { gpus: 8, compute: ComputeMode::Cpx, ..machine("mi300x", faults) };
+        Kernel::new(machine).unwrap().view()
+    };
+    let (healthy, short) = (shown(&[]), shown(&["missing_last_device"]));
+    let minors = |view: &View| view.drm_devices.iter().map(|drm| (drm.card, drm.render)).collect::<Vec<_>>();
+    assert_eq!((minors(&healthy).len(), minors(&healthy)[63]), (64, (63, 191)));
+    assert_eq!((minors(&short).len(), minors(&short)[0], minors(&short)[62]), (63, (1, 128), (63, 190)));
+    assert_eq!((healthy.bmc, short.bmc), (false, true));
+    let hole = shown(&["missing_device=9"]);
+    assert_eq!(minors(&hole)[8..10], [(8, 136), (10, 138)]);
+}
+
+#[test]
+fn a_gpu_that_can_be_partitioned_has_eight_drm_devices_in_every_mode() {
+    for (name, gpus, minors) in [("mi308x", 2, 16), ("mi300a", 1, 8), ("rx6600", 2, 2), ("reference-mi300x", 2, 2)] {
+        let view = Kernel::new(Machine { gpus, ..machine(name, &[]) }).unwrap().view();
+        assert_eq!(view.drm_devices.len(), minors, "{name}");
+        let of_device = |device: &crate::sim::Device| {
+            let found = view.drm_devices.iter().find(|drm| drm.render == device.render);
+            found.is_some_and(|drm| (drm.gpu, drm.partition, drm.card) == (device.gpu, device.partition, device.card))
+        };
+        assert!(view.devices.iter().all(of_device), "{name}");
+    }
+}
+
+#[test]
+fn hives_are_one_or_two_or_leave_the_last_gpu_outside() {
+    for (hives, sizes) in [(Hives::One, vec![4]), (Hives::Two, vec![2, 2]), (Hives::LastOutside, vec![3, 1])] {
+        let view = Kernel::new(Machine { gpus: 4, hives, ..machine("mi300x", &[]) }).unwrap().view();
+        let ids: Vec<u64> = view.gpus.iter().map(|gpu| gpu.hive_id).collect();
+        assert_eq!(ids.chunk_by(|a, b| a == b).map(<[u64]>::len).collect::<Vec<_>>(), sizes, "{hives:?}: {ids:?}");
+        assert_eq!(ids.contains(&0), hives == Hives::LastOutside);
+    }
+}
+
+#[test]
+fn the_allocation_policy_is_set_back_by_every_switch_of_modes() {
+    let all = Machine { alloc_mode: Some(AllocMode::All), compute: ComputeMode::Cpx, ..machine("mi300x", &[]) };
+    let shown = |kernel: &Kernel| kernel.view().gpus[0].partition.as_ref().unwrap().mem_alloc_mode.clone();
+    let mut kernel = Kernel::new(all.clone()).unwrap();
+    kernel.write_compute(0, ComputeMode::Cpx).unwrap();
+    assert_eq!(shown(&kernel), Ok("ALL".to_owned()), "the mode that it has is no switch");
+    let memory = |kernel: &Kernel| kernel.view().devices[0].node.as_ref().unwrap().memory;
+    assert_eq!(memory(&kernel).mib(), 24_574, "what is reported stays capped");
+    kernel.write_compute(0, ComputeMode::Qpx).unwrap();
+    assert_eq!(shown(&kernel), Ok("CAPPING".to_owned()));
+    let mut kernel = Kernel::new(all).unwrap();
+    kernel.write_memory(0, MemoryMode::Nps4).unwrap();
+    assert_eq!(shown(&kernel), Ok("ALL".to_owned()), "a request is no switch yet");
+    kernel.reload_driver().unwrap();
+    assert_eq!(shown(&kernel), Ok("CAPPING".to_owned()));
+    assert_eq!(shown(&self::kernel("mi300x", &[])), Err(Errno::ENOENT));
+}
+
+#[test]
+fn an_apu_has_its_share_of_the_memory_that_the_kernel_lets_gpus_have() {
+    // Half of 512 GiB, which the kernel's own TTM takes: facts/partitions.md 3.4.
+    let machine =
+        Machine { gpus: 4, pages_limit: Some(67_108_864), compute: ComputeMode::Tpx, ..machine("mi300a", &[]) };
+    let view = Kernel::new(machine).unwrap().view();
+    assert_eq!((view.gpus[3].vram_total, view.cpu_nodes), (Bytes(64 << 30), 4));
+    let memory: Vec<Bytes> = view.devices[..3].iter().map(|device| device.node.as_ref().unwrap().memory).collect();
+    assert_eq!(memory, [Bytes(22_906_490_880); 3]);
+}
+
+#[test]
+fn a_client_holds_memory_on_the_first_partition_of_each_gpu_that_it_opened() {
+    let mut kernel = Kernel::new(Machine { gpus: 2, compute: ComputeMode::Dpx, busy: true, ..machine("mi300x", &[]) });
+    let kernel = kernel.as_mut().unwrap();
+    kernel.open_client(1).unwrap();
+    let view = kernel.view();
+    let ids: Vec<u32> = view.devices.iter().map(|device| device.node.as_ref().unwrap().gpu_id).collect();
+    let [first, second] = &view.clients[..] else { panic!("{:?}", view.clients) };
+    let (some, none) = (Bytes(2 << 30), Bytes(0));
+    assert_eq!(first.vram, [(ids[0], some), (ids[1], none), (ids[2], some), (ids[3], none)]);
+    assert_eq!((second.pid, &second.vram), (first.pid + 1, &vec![(ids[2], some), (ids[3], none)]));
+    kernel.close_client(1).unwrap();
+    kernel.close_client(1).unwrap();
+    assert_eq!(kernel.view().clients.len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::{ComputeMode, ToolVersion};
 use crate::sim::fault::Named;
-use crate::sim::{Kernel, View};
+use crate::sim::{Kernel, View, show_faults};
 
 use super::args::select::Identity;
 use super::args::{self, Call, Scene};
@@ -13,7 +13,7 @@ use super::library::Library;
 use super::query::{self, device, metric::MetricSections, static_::StaticSections, version::VersionArgs};
 use super::set::Task;
 use super::startup::{self, Platform};
-use super::{Context, Format, Response, Session, reset, set};
+use super::{Context, Format, Response, Session, prompt, reset, set};
 
 /// Answers one call. Writes that the tool makes go to `kernel`; saving its state is the caller's job.
 /// Bytes that were shown before a question ([`Session::ask`]) are not in the response again.
@@ -31,7 +31,14 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
             }
         };
     }
-    let view = kernel.view();
+    if kernel.has_fault(Named::AsksFirst) {
+        let mut response = Response::default();
+        if prompt::ask(&mut response, session, "") == prompt::Answered::No {
+            return response;
+        }
+    }
+    let mut view = kernel.view();
+    show_faults::apply_to_tool(kernel, &mut view);
     if let Some(response) = startup::refuse(&view, tool) {
         return response;
     }
@@ -57,6 +64,9 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
         return response;
     }
     let noise = startup::noise(&view, tool);
+    if !profiles.is_empty() && platform.bare_metal() && builds_set(generation, session.args) {
+        view.devices.first().into_iter().for_each(|device| kernel.walk_profiles(device.gpu));
+    }
     let call = match args::read(session.args, &scene) {
         Ok(call) => call,
         Err(response) => return response.after_noise(noise),
@@ -71,6 +81,10 @@ pub fn answer(kernel: &mut Kernel, tool: ToolVersion, session: &mut Session<'_>)
     }
     let ctx = Context { view: &view, tool, format: call.format, targets, root: session.root, bugs };
     if let Some(response) = query(&call, &ctx, &devices) {
+        // One that crashed did so before it came to the profiles.
+        for gpu in walked(&call, &ctx).into_iter().filter(|_| response.code == 0) {
+            kernel.walk_profiles(gpu);
+        }
         return response;
     }
     let handles = view.devices.iter().map(|device| (device.gpu, device.partition)).collect();
@@ -140,6 +154,43 @@ fn query(call: &Call, ctx: &Context<'_>, devices: &[Identity]) -> Option<Respons
         "metric" => query::metric::render(ctx, MetricSections { mem_usage: has("--mem-usage") }),
         _ => query::default_table::render(ctx),
     })
+}
+
+/// Whether the tool builds its parser of `set`, for whose choices it reads the profiles of the first GPU: whatever becomes
+/// of the call. From 6.4 on; it builds all parsers for help, else that of the first command in this order that is named.
+/// Source: writes that were counted under 26.2.1 and 27.1.0.
+fn builds_set(generation: Generation, args: &[String]) -> bool {
+    const ORDER: [&str; 12] = [
+        "version",
+        "list",
+        "static",
+        "firmware",
+        "ucode",
+        "bad-pages",
+        "metric",
+        "process",
+        "profile",
+        "event",
+        "topology",
+        "set",
+    ];
+    if generation < Generation::V25 {
+        return false;
+    }
+    let named = |word: &str| args.iter().any(|arg| arg == word);
+    let help = named("-h") || named("--help");
+    help || ORDER.into_iter().find(|word| named(word)) == Some("set")
+}
+
+/// GPUs whose profiles a query reads by writing them one after the other, which only root may (facts/amd-smi.md 1.4).
+fn walked(call: &Call, ctx: &Context<'_>) -> Vec<usize> {
+    let writes = match Dialect::of(ctx.tool).partition {
+        PartitionCommand::Several | PartitionCommand::Combined => ctx.root && call.command == "partition",
+        PartitionCommand::Absent | PartitionCommand::Separate { .. } => false,
+    };
+    let shown = call.has("--accelerator") || !(call.has("--current") || call.has("--memory"));
+    let primaries = device::chosen(ctx).into_iter().filter(|seen| writes && shown && seen.primary());
+    primaries.map(|seen| seen.device.gpu).collect()
 }
 
 /// Bugs of the tool that this machine has switched on.

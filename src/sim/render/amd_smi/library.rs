@@ -61,6 +61,13 @@ impl Library<'_> {
         self.status(written, Target::Compute)
     }
 
+    /// Reads the profiles of a device, which writes them one after the other; secondaries have none.
+    pub fn walk_profiles(&mut self, device: usize) {
+        if let Some(&(gpu, 0)) = self.handles.get(device).filter(|_| self.root) {
+            self.kernel.walk_profiles(gpu);
+        }
+    }
+
     /// Asks for a memory mode; true when something was written, so that the driver must be reloaded.
     pub fn set_memory(&mut self, device: usize, mode: MemoryMode) -> Result<bool, Status> {
         if !self.root {

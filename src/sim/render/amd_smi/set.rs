@@ -1,6 +1,7 @@
 //! `amd-smi set`: partition modes. Other settings are not simulated.
 
 use crate::domain::{ComputeMode, MemoryMode};
+use crate::sim::Errno;
 use crate::sim::fault::Named;
 
 use super::args::Call;
@@ -208,7 +209,14 @@ fn reload(task: &mut Task<'_, '_, '_>) -> Result<(), Status> {
         }
         return Ok(());
     }
-    task.library.kernel.reload_driver().map_err(|_| Status::RestartError)
+    match task.library.kernel.reload_driver() {
+        // 24.5 looks whether a driver is live afterwards, and the old one still is: run against a module in use.
+        Err(Errno::EBUSY) if task.generation() == Generation::V24_5 => {
+            task.out.complain("modprobe: FATAL: Module amdgpu is in use.\n");
+            Ok(())
+        }
+        done => done.map_err(|_| Status::RestartError),
+    }
 }
 
 /// `set -C` of 6.4 and later.
@@ -228,6 +236,7 @@ fn set_compute(task: &mut Task<'_, '_, '_>, device: usize, asked: &str) -> Resul
     };
     let named = format!("{mode} (profile #{index})");
     let unable = format!("Unable to set accelerator partition to {asked} on {name}");
+    task.library.walk_profiles(device);
     match task.library.set_compute(device, mode) {
         Ok(()) => {
             let sentence = format!("Successfully set accelerator partition to {named}");

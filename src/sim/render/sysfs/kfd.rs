@@ -1,6 +1,6 @@
 //! `/sys/class/kfd`: the compute topology.
 
-use crate::sim::{Device, Gpu, KfdNode, View};
+use crate::sim::{Errno, FileAnswer, Gpu, KfdNode, Machine, View};
 
 use super::Tree;
 
@@ -9,7 +9,7 @@ const TOPOLOGY: &str = "sys/class/kfd/kfd/topology";
 /// Cores of one simulated CPU socket.
 const CORES: u32 = 96;
 
-pub(super) fn write(tree: &mut Tree, view: &View) {
+pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
     if !view.kfd {
         return;
     }
@@ -18,25 +18,41 @@ pub(super) fn write(tree: &mut Tree, view: &View) {
         format!("{TOPOLOGY}/system_properties"),
         "platform_oem 4777524452235890003\nplatform_id 85015745549651\nplatform_rev 2",
     );
-    tree.dir("sys/class/kfd/kfd/proc");
+    processes(tree, view, machine);
     for socket in 0..view.cpu_nodes {
-        let folder = node_folder(tree, socket, 0, b"");
+        let folder = node_folder(tree, socket, &Ok("0".to_owned()), b"");
         tree.text(format!("{folder}/properties"), cpu_properties(socket));
     }
     for device in &view.devices {
         let (Some(node), Some(gpu)) = (&device.node, view.gpus.get(device.gpu)) else { continue };
         let sharing = view.devices.iter().filter(|other| other.gpu == device.gpu).count();
-        let folder = node_folder(tree, node.id, node.gpu_id, b"ip discovery\n");
+        let gpu_id = if node.hidden { Err(Errno::EPERM) } else { Ok(node.gpu_id.to_string()) };
+        let folder = node_folder(tree, node.id, &gpu_id, b"ip discovery\n");
         let sharing = u32::try_from(sharing).unwrap_or(1).max(1);
-        tree.text(format!("{folder}/properties"), gpu_properties(gpu, device, node, sharing));
+        tree.text(format!("{folder}/properties"), gpu_properties(gpu, node, sharing));
         let bank = format!("heap_type 1\nsize_in_bytes {}\nflags 0\nwidth 8192\nmem_clk_max 1300", node.memory.0);
         tree.text(format!("{folder}/mem_banks/0/properties"), bank);
     }
 }
 
-fn node_folder(tree: &mut Tree, id: u32, gpu_id: u32, name: &[u8]) -> String {
+/// KFD's list of the processes that hold its device. The reference tree was made with nobody there.
+fn processes(tree: &mut Tree, view: &View, machine: &Machine) {
+    const LIST: &str = "sys/class/kfd/kfd/proc";
+    tree.dir(LIST);
+    for client in view.clients.iter().filter(|_| !machine.quirks.reference_tree) {
+        let folder = format!("{LIST}/{}", client.pid);
+        tree.dir(format!("{folder}/queues"));
+        tree.read_only(format!("{folder}/pasid"), 0x8000 + client.pid);
+        for (gpu_id, bytes) in &client.vram {
+            tree.read_only(format!("{folder}/vram_{gpu_id}"), bytes.0);
+            tree.read_only(format!("{folder}/sdma_{gpu_id}"), 0);
+        }
+    }
+}
+
+fn node_folder(tree: &mut Tree, id: u32, gpu_id: &FileAnswer, name: &[u8]) -> String {
     let folder = format!("{TOPOLOGY}/nodes/{id}");
-    tree.text(format!("{folder}/gpu_id"), gpu_id);
+    tree.answer(format!("{folder}/gpu_id"), gpu_id, 0o644);
     tree.bytes(format!("{folder}/name"), name.to_vec(), 0o644);
     for part in ["mem_banks", "io_links", "p2p_links", "caches"] {
         tree.dir(format!("{folder}/{part}"));
@@ -55,7 +71,7 @@ fn cpu_properties(socket: u32) -> String {
 
 /// Counts, ids and addresses are the machine's; clocks, firmware versions and queue counts are placeholders that
 /// no check reads.
-fn gpu_properties(gpu: &Gpu, device: &Device, node: &KfdNode, sharing: u32) -> String {
+fn gpu_properties(gpu: &Gpu, node: &KfdNode, sharing: u32) -> String {
     let properties: [(&str, u64); 38] = [
         ("cpu_cores_count", 0),
         ("simd_count", node.simd_count.into()),
@@ -80,8 +96,8 @@ fn gpu_properties(gpu: &Gpu, device: &Device, node: &KfdNode, sharing: u32) -> S
         ("device_id", gpu.device_id.into()),
         ("location_id", node.location_id.into()),
         ("domain", gpu.bdf.domain.into()),
-        ("drm_render_minor", device.render.into()),
-        ("hive_id", gpu.hive_id),
+        ("drm_render_minor", node.render_minor.into()),
+        ("hive_id", node.hive_id),
         ("num_sdma_engines", 2),
         ("num_sdma_xgmi_engines", 14),
         ("num_sdma_queues_per_engine", 8),

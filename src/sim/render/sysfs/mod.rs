@@ -1,5 +1,6 @@
 //! The tree that the kernel would show: `View` in, a list of entries out. Writing them is `host`'s job.
 
+mod dev;
 mod drm;
 mod gpu_metrics;
 mod kfd;
@@ -11,7 +12,7 @@ use crate::sim::{FileAnswer, Machine, View};
 
 pub use proc::kmsg;
 
-/// One entry below `HOST/sys` or `HOST/proc`.
+/// One entry below `HOST/sys`, `HOST/proc` or `HOST/dev`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A folder.
@@ -50,13 +51,14 @@ impl Entry {
 /// cannot answer EIO. An absent file is simply absent.
 pub const ERRNO_LINK: &str = "errno-";
 
-/// The whole tree: `sys` and `proc`. `view` is what `machine`'s kernel shows now.
+/// The whole tree: `sys`, `proc` and `dev`. `view` is what `machine`'s kernel shows now.
 pub fn tree(view: &View, machine: &Machine) -> Vec<Entry> {
     let mut tree = Tree { entries: Vec::new() };
-    module::write(&mut tree, view);
-    kfd::write(&mut tree, view);
+    module::write(&mut tree, view, machine);
+    kfd::write(&mut tree, view, machine);
     pci::write(&mut tree, view, machine);
     drm::write(&mut tree, view);
+    dev::write(&mut tree, view, machine);
     proc::write(&mut tree, view, machine);
     tree.entries
 }

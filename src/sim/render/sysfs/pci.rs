@@ -23,16 +23,32 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
             partition(tree, &dir, gpu, files, machine);
         }
         let sharing = view.devices.iter().filter(|device| device.gpu == index).count();
-        // Only the table of the MI300 family (v1.6) is known here.
-        if let Some(metrics) = gpu.metrics.as_ref().filter(|_| gpu.model.partitionable) {
-            tree.bytes(format!("{dir}/gpu_metrics"), gpu_metrics::blob(metrics, gpu.model.xccs, sharing), 0o644);
+        if let Some(metrics) = &gpu.metrics {
+            tree.bytes(format!("{dir}/gpu_metrics"), gpu_metrics::blob(metrics, gpu, sharing), 0o644);
         }
         tree.text(format!("{dir}/hwmon/hwmon{}/name", index + 3), "amdgpu");
         tree.link(format!("sys/bus/pci/devices/{}", gpu.bdf), format!("../../../{below_sys}"));
         tree.link(format!("sys/module/amdgpu/drivers/pci:amdgpu/{}", gpu.bdf), format!("../../../../{below_sys}"));
         tree.link(format!("{dir}/driver"), "../../../../bus/pci/drivers/amdgpu");
+        if !machine.quirks.reference_tree {
+            // 26.3 and later take a built-in driver for loaded by these.
+            tree.link(format!("sys/bus/pci/drivers/amdgpu/{}", gpu.bdf), format!("../../../../{below_sys}"));
+            hive(tree, view, index, gpu);
+        }
     }
     tree.dir("sys/bus/pci/drivers/amdgpu");
+}
+
+/// The hive's folder hangs on its first GPU; the others link to it.
+fn hive(tree: &mut Tree, view: &View, index: usize, gpu: &Gpu) {
+    if gpu.hive_id == 0 {
+        return;
+    }
+    let place = format!("sys/{}/xgmi_hive_info", folder(gpu));
+    match view.gpus.iter().take(index).find(|other| other.hive_id == gpu.hive_id) {
+        None => tree.read_only(format!("{place}/xgmi_hive_id"), gpu.hive_id),
+        Some(first) => tree.link(place, format!("../{}/xgmi_hive_info", first.bdf)),
+    }
 }
 
 fn identity(tree: &mut Tree, dir: &str, gpu: &Gpu, machine: &Machine) {
@@ -93,7 +109,10 @@ fn partition(tree: &mut Tree, dir: &str, gpu: &Gpu, files: &PartitionFiles, mach
     tree.answer(format!("{dir}/current_memory_partition"), &files.current_memory, current);
     tree.answer(format!("{dir}/available_memory_partition"), &files.available_memory, 0o444);
     tree.answer(format!("{dir}/compute_partition_mem_alloc_mode"), &files.mem_alloc_mode, 0o644);
-    let named = |profile: &&Profile| files.current_compute.as_deref() == Ok(profile.mode.name());
+    let named = |profile: &&Profile| match files.selected {
+        Some(selected) => profile.mode == selected,
+        None => files.current_compute.as_deref() == Ok(profile.mode.name()),
+    };
     let Some(profile) = files.profiles.iter().find(named).or_else(|| files.profiles.first()) else { return };
     let config = format!("{dir}/compute_partition_config");
     let modes: Vec<_> = files.profiles.iter().map(|profile| profile.mode.name()).collect();

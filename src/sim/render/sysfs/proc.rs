@@ -19,12 +19,39 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
         tree.text(file, "0-3");
     }
     tree.text("sys/devices/system/node/node0/cpulist", "0-3");
+    if !machine.quirks.reference_tree {
+        let last = view.cpu_nodes.saturating_sub(1);
+        tree.read_only("sys/devices/system/node/online", if last == 0 { "0".to_owned() } else { format!("0-{last}") });
+        // The tool of 27.1.0 lists these, and does not mind that they are empty.
+        tree.dir("sys/class/net");
+        tree.dir("sys/class/scsi_host");
+        clients(tree, view);
+    }
+    tree.read_only("proc/sys/kernel/osrelease", &view.kernel_release);
+    tree.read_only("proc/sys/kernel/random/boot_id", boot_id(&machine.name));
     tree.read_only("proc/cpuinfo", cpuinfo(view.hypervisor));
     tree.read_only("proc/cmdline", format_args!("BOOT_IMAGE=/boot/vmlinuz-{} root=/dev/sda1 ro", view.kernel_release));
     tree.read_only(
         "proc/version",
         format_args!("Linux version {} (simulated machine {})", view.kernel_release, machine.name),
     );
+}
+
+/// The processes of [`View::clients`]: notebooks, as in most reports of a GPU that is busy.
+fn clients(tree: &mut Tree, view: &View) {
+    for client in &view.clients {
+        tree.text(format!("proc/{}/comm", client.pid), "python3");
+        tree.read_only(format!("proc/{}/cgroup", client.pid), "0::/system.slice/jupyter.service");
+    }
+}
+
+/// Looks like the kernel's, and is always the same: a simulated machine is never booted again. FNV-1a over its name.
+fn boot_id(name: &str) -> String {
+    let hash =
+        |seed: u64| name.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let (high, low) = (hash(0xcbf2_9ce4_8422_2325), hash(0x8422_2325_cbf2_9ce4));
+    let digits = format!("{high:016x}{low:016x}");
+    format!("{}-{}-4{}-8{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
 }
 
 /// The kernel log: one line for the driver and one for each GPU, as the driver writes them when it loads.

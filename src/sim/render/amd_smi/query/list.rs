@@ -28,7 +28,8 @@ fn identity(ctx: &Context<'_>, seen: &Seen<'_>, enumeration: bool) -> Map<String
     let csv = ctx.format == Format::Csv;
     let (bdf, uuid) = if csv { ("gpu_bdf", "gpu_uuid") } else { ("bdf", "uuid") };
     let mut fields = record([("gpu", json!(seen.index)), (bdf, json!(seen.bdf())), (uuid, json!(seen.uuid()))]);
-    let node = seen.device.node.as_ref();
+    // The tool reads the ids where the cgroup lets it.
+    let node = seen.device.node.as_ref().filter(|node| !node.hidden);
     if seen.dialect.partition_ids {
         fields.extend(record([
             ("kfd_id", node.map_or(json!(NA), |node| json!(node.gpu_id))),

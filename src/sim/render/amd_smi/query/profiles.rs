@@ -119,9 +119,9 @@ pub fn caps(text: &str) -> String {
     if caps.is_empty() { NA.to_owned() } else { caps }
 }
 
-/// Partitions of a mode. The number of XCCs, and with it that of CPX, comes from `gpu_metrics` and is 0 without it.
+/// Partitions of a mode. The number of XCCs, and with it that of CPX, is that of the clocks in `gpu_metrics`; 0 without.
 fn partitions(seen: &Seen<'_>, mode: ComputeMode) -> u32 {
-    let known = seen.gpu.metrics.is_some_and(|metrics| metrics.num_partition.is_some_and(|count| count > 0));
+    let known = seen.gpu.metrics.is_some_and(|metrics| metrics.xccs > 0);
     match mode {
         ComputeMode::Cpx if !known => 0,
         ComputeMode::Spx | ComputeMode::Dpx | ComputeMode::Tpx | ComputeMode::Qpx | ComputeMode::Cpx => {

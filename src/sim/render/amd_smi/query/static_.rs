@@ -74,11 +74,7 @@ pub fn render(ctx: &Context<'_>, sections: StaticSections) -> Response {
             add("board", Value::Object(board(one)));
         }
         if sections.partition {
-            // The first call after boot also records the modes, and complains once more. The transcripts of this
-            // section are such first calls, those of the other commands are not; calls are not told apart here.
-            // The tool asks for the compute mode twice, for the memory mode once.
-            let (compute, memory) = (one.compute(), one.memory());
-            stderr.push_str(&notes::of_modes(&[&compute, &compute, &memory]));
+            stderr.push_str(&notes::of_modes(&[&one.compute(), &one.memory()]));
             add("partition", Value::Object(partition(one)));
         }
         if sections.vram {

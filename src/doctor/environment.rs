@@ -1,0 +1,43 @@
+//! What a diagnosis needs beside the witnesses' readings.
+
+use serde::Serialize;
+
+use crate::domain::Provenance;
+use crate::witness::pci::PciAdapter;
+
+/// What surrounds a look at a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// What the host is, in words.
+    pub host: String,
+    /// What kind of host it is.
+    pub provenance: Provenance,
+    /// Who asks.
+    pub caller: Caller,
+    /// AMD's adapters on the PCI bus, with a driver or without one.
+    pub adapters: Vec<PciAdapter>,
+    /// ROCm as its files say, each installation once.
+    pub rocm: Vec<RocmRelease>,
+    /// Programs that run probes with torch, by path; looked for on the real machine only.
+    pub workers: Vec<String>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// Effective user id 0.
+    Root,
+    /// Anybody else.
+    User,
+    /// Nobody: what was recorded answers whoever asks, and nothing can be changed.
+    Replay,
+}
+
+/// One installation of ROCm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RocmRelease {
+    /// What it says: `7.2.0-41`.
+    pub version: String,
+    /// The file that says so.
+    pub path: String,
+}
