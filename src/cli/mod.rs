@@ -11,6 +11,7 @@ mod hip_witness;
 mod interrupt;
 pub mod list;
 mod partition;
+mod probe;
 mod probe_launch;
 mod probe_worker;
 mod record;
@@ -66,6 +67,9 @@ enum Command {
     Shim(shim::ShimArgs),
     /// What the partition modes are, what could be changed, and changing it
     Partition(Box<partition::PartitionArgs>),
+    /// Run operations whose numbers are known, and judge what comes out
+    #[command(after_help = help::PROBE)]
+    Probe(Box<probe::ProbeArgs>),
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
@@ -129,6 +133,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Schema(args)) => schema(&args),
         Some(Command::Shim(args)) => shim(&args),
         Some(Command::Partition(args)) => partition::run(&args),
+        Some(Command::Probe(args)) => probe::run(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::HipWitness) => {
             print(hip_witness::run().map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
@@ -172,7 +177,8 @@ fn shim(args: &shim::ShimArgs) -> Outcome {
 }
 
 fn explain(args: &explain::ExplainArgs) -> Outcome {
-    let text = explain::explain(args, &checks::entries()).map_err(Failure::usage)?;
+    let extra: Vec<_> = checks::entries().into_iter().chain(crate::probe::catalogue::entries()).collect();
+    let text = explain::explain(args, &extra).map_err(Failure::usage)?;
     print(text.as_bytes())
 }
 

@@ -10,6 +10,7 @@ mod interrupt;
 mod names;
 mod output;
 mod partition;
+mod probe;
 mod recordings;
 mod results;
 mod support;
