@@ -73,6 +73,17 @@ Examples:
 
 Exit codes: 0 made, 64 there is no such machine, or it cannot be, or the folder cannot be used";
 
+/// Of `probe`.
+pub const PROBE: &str = "\
+Examples:
+  validate probe list                        what there is, with why
+  validate probe conv-boundary --dtype f16   one of them
+  validate probe conv2d --dtype f16 --shape 1x16x44x44 --filters 32x3x3 --padding 1
+  validate probe softmax --shape 64x1000
+  validate probe conv2d/f32/8x3x224x224/64x7x7/s2p3d1g1/backward-data --seed 7
+
+Exit codes: 0 every number is right, 1 some are not, 64 there is no such probe, 69 the engine is not there or cannot do it";
+
 /// Of `record`.
 pub const RECORD: &str = "\
 Examples:

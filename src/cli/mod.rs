@@ -13,6 +13,7 @@ mod interrupt;
 mod keep;
 pub mod list;
 mod partition;
+mod probe;
 mod probe_launch;
 mod probe_worker;
 mod record;
@@ -71,6 +72,9 @@ enum Command {
     /// Say what this machine is and what stands in the way, in two seconds
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::DoctorArgs),
+    /// Run operations whose numbers are known, and judge what comes out
+    #[command(after_help = help::PROBE)]
+    Probe(Box<probe::ProbeArgs>),
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
@@ -135,6 +139,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Shim(args)) => shim(&args),
         Some(Command::Partition(args)) => partition::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
+        Some(Command::Probe(args)) => probe::run(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::HipWitness) => {
             print(hip_witness::run().map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
@@ -178,7 +183,8 @@ fn shim(args: &shim::ShimArgs) -> Outcome {
 }
 
 fn explain(args: &explain::ExplainArgs) -> Outcome {
-    let text = explain::explain(args, &checks::entries()).map_err(Failure::usage)?;
+    let extra: Vec<_> = checks::entries().into_iter().chain(crate::probe::catalogue::entries()).collect();
+    let text = explain::explain(args, &extra).map_err(Failure::usage)?;
     print(text.as_bytes())
 }
 

@@ -6,7 +6,7 @@
 mod amd_smi;
 mod combos;
 mod contradictions;
-mod embedded;
+pub(crate) mod embedded;
 mod entries;
 mod entry;
 mod lookup;

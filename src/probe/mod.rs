@@ -5,6 +5,7 @@
 //! against that. [`protocol`] is how a worker is talked to; [`supervise`](mod@supervise) runs one, [`classify`] says what
 //! it died of, and [`fallback`] where it ran.
 
+pub mod catalogue;
 pub mod classify;
 pub mod engine;
 pub mod fallback;

@@ -19,6 +19,14 @@ pub use operation::{
     BatchNormMode, Elementwise, Input, Interpolation, Operation, Optimizer, Over, Pooling, Reduction, Training,
 };
 
+/// Reads extents like `1x16x44x44`.
+///
+/// # Errors
+/// What is wrong, as the rest of a sentence that begins with the text.
+pub fn extents(text: &str) -> Result<Vec<usize>, String> {
+    text::extents(text)
+}
+
 /// Number format of what is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

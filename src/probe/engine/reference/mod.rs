@@ -66,6 +66,14 @@ pub fn oracle(spec: &ProbeSpec) -> Result<Tensor, NotComputed> {
     Ok(tensor::<f64>(operation, spec.seed, Precision::Full))
 }
 
+/// Whether this engine computes a probe, without doing it. For a checked specification.
+///
+/// # Errors
+/// Why it does not.
+pub fn computes(spec: &ProbeSpec) -> Result<(), NotComputed> {
+    computed(spec).map(drop)
+}
+
 fn computed(spec: &ProbeSpec) -> Result<(&Operation, Dtype), NotComputed> {
     let (operation, dtype) = match &spec.work {
         Work::Compute { operation, dtype } => (operation, *dtype),
