@@ -100,6 +100,26 @@ fn pure_modules_name_no_file_clock_environment_or_process() {
 }
 
 #[test]
+fn who_watches_and_classifies_a_worker_knows_nothing_of_what_was_planted_in_it() {
+    let mut wrong = Vec::new();
+    for part in ["supervise", "classify", "protocol", "fallback.rs", "verdict.rs"] {
+        let files = sources(&format!("src/probe/{part}"));
+        assert!(!files.is_empty(), "src/probe/{part} has no sources");
+        for file in files {
+            let text = production(&read(&file));
+            let named = ["sim::", "simulated", "engine::"].into_iter().find(|name| code(&text).contains(name));
+            wrong.extend(named.map(|name| format!("{}: names {name}", file.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Source text without its comments.
+fn code(text: &str) -> String {
+    text.lines().filter_map(|line| line.split("//").next()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
 fn no_source_file_is_too_long_to_read() {
     let long: Vec<String> = ["src", "tests", "benches"]
         .iter()

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rocvet::domain::{Bytes, Ended, Limit, Signal};
+use rocvet::domain::{Bytes, Ended, Limit, Signal, Status};
 use rocvet::facts::{Class, Severity, Stream, signature, signatures};
 use rocvet::host::simulated::{Faces, KMSG_FILE, create};
 use rocvet::probe::ProbeSpec;
@@ -22,6 +22,7 @@ use rocvet::probe::fallback::{Fallback, Ran, ran};
 use rocvet::probe::protocol::{Kind, Outcome, PROTOCOL, Problem, Raised, Request};
 use rocvet::probe::spec::{Dtype, Operation};
 use rocvet::probe::supervise::{Launcher, Limits, ProbeOutcome, Supervised, Worker, supervise};
+use rocvet::probe::verdict::status;
 use rocvet::probe::{Numbers, judge};
 use rocvet::process::Cancel;
 use rocvet::sim::fault::ProbeFault;
@@ -111,9 +112,13 @@ fn a_worker_that_does_as_it_is_asked_reports_the_numbers_of_the_oracle() {
 
 /// Whether the judge finds the numbers right.
 fn right(done: &Supervised) -> bool {
+    matches!(judgement(done), Numbers::Right(_))
+}
+
+fn judgement(done: &Supervised) -> Numbers {
     let Outcome::Numbers(output) = &done.said.answers[0].outcome else { panic!("{:?}", done.said.answers) };
     let oracle = reference::oracle(&request(1).probe).unwrap();
-    matches!(judge(&operation(), Dtype::F32, output, &oracle), Numbers::Right(_))
+    judge(&operation(), Dtype::F32, output, &oracle)
 }
 
 #[test]
@@ -169,6 +174,9 @@ fn a_fault_in_the_kernel_log_alone_changes_a_pass() {
         let named = done.classified.seen.iter().any(|seen| seen.signature == planted.id && seen.pid.is_some());
         let changes = planted.severity == Severity::Fatal && !named;
         assert_eq!(done.classified.class, changes.then_some(planted.class), "{}", planted.id);
+        let numbers = [judgement(&done)];
+        let expected = if changes { Status::KernelFault } else { Status::Pass };
+        assert_eq!(status(&done, Kind::Cpu, &numbers), expected, "{}", planted.id);
     }
 }
 

@@ -87,3 +87,56 @@ fn a_probe_is_explained_with_its_source() {
     let page = Bench::new().must(&["explain", "probe.conv-miopen-3540"]);
     assert!(page.contains("ROCm/MIOpen#3540") && page.contains("validate probe conv-miopen-3540"), "{page}");
 }
+
+/// A probe on a simulated machine with this planted, and the arguments after it.
+fn planted(fault: Option<&str>, args: &[&str]) -> Done {
+    let bench = Bench::new();
+    let fault = fault.map(|name| format!("probe={name}"));
+    let mut shim = vec!["shim", "sim", "--machine", "rx6800xt"];
+    shim.extend(fault.iter().flat_map(|fault| ["--fault", fault.as_str()]));
+    bench.must(&shim);
+    bench.run(&[&["probe", "matmul/f32/8x8x8", "--engine", "simulated", "--host", "sim"], args].concat())
+}
+
+#[test]
+fn a_worker_on_a_simulated_machine_ends_in_the_status_and_exit_code_of_what_was_done_to_it() {
+    for (fault, code, begins, holds) in [
+        (None, 0, "pass ", "numbers are right"),
+        (Some("hsa_memory_access_fault"), 1, "crash ", "class  page-fault (hsa_memory_access_fault:page-not-present"),
+        (Some("rocblas_tensile_missing"), 1, "crash ", "class  library-missing-arch"),
+        (Some("hip_invalid_device_function"), 1, "fail ", "class  no-code-for-arch"),
+        (Some("torch_no_gpu"), 3, "not-evaluated ", "class  no-device"),
+        (Some("loader_missing_lib"), 3, "not-evaluated ", "class  setup"),
+        (Some("wrong_number"), 1, "numeric-error ", "numbers are wrong"),
+        (Some("oom_raised"), 1, "fail ", "raised HIP out of memory"),
+        (Some("elsewhere"), 1, "cpu-fallback ", "the operation ran on the CPU"),
+        (Some("anothers_reset"), 1, "collateral ", "took it down; run it again alone"),
+        (Some("no_bye"), 70, "error ", "without saying bye"),
+        (Some("dies_after_bye"), 1, "crash ", "killed by SIGSEGV"),
+        (Some("k_device_lost"), 112, "crash ", "class  gpu-lost"),
+    ] {
+        let done = planted(fault, &[]);
+        assert_eq!(done.code, code, "{fault:?}: {}{}", done.stdout, done.stderr);
+        assert!(done.stdout.starts_with(begins) && done.stdout.contains(holds), "{fault:?}: {}", done.stdout);
+        let again = "again  validate probe matmul/f32/8x8x8 --seed 1 --engine simulated --host sim\n";
+        assert_eq!(done.stdout.contains(again), fault.is_some(), "{fault:?}: {}", done.stdout);
+    }
+}
+
+#[test]
+fn repeats_are_processes_and_say_how_many_of_them_passed() {
+    let done = planted(None, &["--repeat", "3"]);
+    assert!(done.code == 0 && done.stdout.contains("3 of 3 passed"), "{}{}", done.stdout, done.stderr);
+    let done = planted(Some("hang"), &["--repeat", "2", "--timeout", "1"]);
+    assert_eq!(done.code, 1);
+    assert!(done.stdout.starts_with("hang ") && done.stdout.contains("0 of 2 passed"), "{}", done.stdout);
+    assert!(done.stdout.contains("--host sim --repeat 2 --timeout 1\n"), "{}", done.stdout);
+}
+
+#[test]
+fn the_simulated_engine_needs_a_simulated_host() {
+    let bench = Bench::new();
+    for args in [&["--engine", "simulated"] as &[&str], &["--engine", "simulated", "--host", "nowhere"]] {
+        assert_eq!(bench.run(&[&["probe", "matmul/f32/8x8x8"], args].concat()).code, 64, "{args:?}");
+    }
+}

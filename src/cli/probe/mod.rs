@@ -1,5 +1,10 @@
 //! `validate probe`: what probes there are, and one of them by hand.
 
+mod supervised;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::presets::NOTHING;
@@ -11,7 +16,10 @@ use super::list::Screen;
 use crate::probe::catalogue::{self, Probe};
 use crate::probe::engine::reference;
 use crate::probe::spec::{Conv, Direction, Dtype, Operation, Work, extents};
+use crate::probe::supervise::Limits;
 use crate::probe::{Numbers, Output, ProbeSpec, judge};
+
+use supervised::Supervising;
 
 /// Runs operations whose numbers are known, and judges what comes out.
 #[derive(Debug, Args)]
@@ -67,6 +75,23 @@ struct OneArgs {
     /// What computes it
     #[arg(long, value_enum, default_value_t = Engine::Reference)]
     engine: Engine,
+    #[command(flatten)]
+    worker: ProcessArgs,
+}
+
+/// What a worker in a process of its own has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Workers (every engine but reference)")]
+struct ProcessArgs {
+    /// Simulated machine whose GPU is used: a folder that `validate shim` made
+    #[arg(long, value_name = "DIR", required_if_eq("engine", "simulated"))]
+    host: Option<PathBuf>,
+    /// Run each probe in so many processes, one after the other, and say how many of them passed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    repeat: u32,
+    /// Longest time to the first result, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
 }
 
 /// What a convolution has beside its input.
@@ -115,7 +140,7 @@ fn direction(text: &str) -> Result<Direction, String> {
 enum Engine {
     /// This program, on the CPU; also what the others are judged against
     Reference,
-    /// The reference engine behind a simulated machine
+    /// The same numbers, from a worker on a simulated machine with the faults that it was given
     Simulated,
     /// libtorch, on CPU or GPU
     Torch,
@@ -177,7 +202,8 @@ impl OneArgs {
         let specs = self.specs().map_err(|problem| Failure::usage(anyhow!(problem)))?;
         match self.engine {
             Engine::Reference => {}
-            Engine::Simulated | Engine::Torch | Engine::Python => {
+            Engine::Simulated => return self.supervised(specs),
+            Engine::Torch | Engine::Python => {
                 let name = self.engine.to_possible_value().map(|value| value.get_name().to_owned());
                 let name = name.unwrap_or_default();
                 let problem = format!("the engine {name} is not there yet; --engine reference is");
@@ -195,6 +221,16 @@ impl OneArgs {
             "{right} of {count} right, computed by this program on the CPU: this says nothing about any GPU"
         ));
         Ok(Exit::Run(u8::from(wrong > 0)))
+    }
+
+    fn supervised(&self, specs: Vec<ProbeSpec>) -> Outcome {
+        let Some(host) = &self.worker.host else {
+            return Err(Failure::usage(anyhow!("--engine simulated needs --host; `validate shim DIR` makes one")));
+        };
+        // A simulated kernel has logged all that it will by the time that a worker is dead.
+        let first = Duration::from_secs(self.worker.timeout);
+        let limits = Limits { first, settle: Duration::ZERO, ..Limits::default() };
+        Supervising { specs, repeat: self.worker.repeat, host, limits }.run()
     }
 
     /// What is meant.
