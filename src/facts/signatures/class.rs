@@ -153,7 +153,7 @@ classes! {
         "Somebody else killed the process, and nothing says who.",
         "Look for a supervisor of the machine or the container; read the kernel log.";
     AbortUnexplained "abort-unexplained"
-        "The process aborted without a word.",
+        "The process aborted, and nothing that is known says why.",
         "Run again with AMD_LOG_LEVEL=1.";
     Unknown "unknown"
         "How it ended, and what it printed, match nothing known.",

@@ -5,13 +5,23 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+/// Most bytes of a text that are searched: this much of its beginning, where programs say who they are, and eight times
+/// as much of its end, where they say what they died of.
+const PART: usize = 1 << 20;
+
 /// Longest normalised line that stands in an id, in characters.
 const LINE: usize = 100;
 
 /// Readable text of what a process printed: bytes that are no text replaced, terminal escapes taken away, a progress
 /// bar's carriage returns turned into ends of lines.
 pub(super) fn readable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    let text = match bytes.split_at_checked(PART) {
+        Some((start, rest)) if rest.len() > 8 * PART => {
+            let end = &rest[rest.len() - 8 * PART..];
+            format!("{}\n{}", String::from_utf8_lossy(start), String::from_utf8_lossy(end)).into()
+        }
+        Some(_) | None => String::from_utf8_lossy(bytes),
+    };
     let plain = anstream::adapter::strip_str(&text).to_string();
     plain.replace("\r\n", "\n").replace('\r', "\n")
 }
@@ -76,6 +86,9 @@ mod tests {
     #[test]
     fn colours_progress_bars_and_bytes_that_are_no_text_are_no_obstacle() {
         assert_eq!(readable(b"\x1b[31m 50%\rred\x1b[0m\r\nend\xff"), " 50%\nred\nend\u{fffd}");
+        let long = [b"first ".as_slice(), &[b'x'; 12 * PART], b" last"].concat();
+        let text = readable(&long);
+        assert!(text.len() <= 9 * PART + 1 && text.starts_with("first ") && text.ends_with(" last"));
         assert_eq!((line_at("ab\n cd \nef", 4), line_at("ab", 0), line_at("", 0)), ("cd", "ab", ""));
     }
 }
