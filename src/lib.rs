@@ -20,6 +20,8 @@ pub mod topology;
 
 pub mod doctor;
 
+pub mod likeness;
+
 pub mod partition;
 
 pub mod placement;

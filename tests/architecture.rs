@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sim", &["domain", "facts"]),
     ("witness", &["domain"]),
     ("scenario", &["domain", "facts", "sim", "witness"]),
+    ("likeness", &["domain", "facts", "sim", "topology", "witness"]),
     ("plan", &["domain", "facts", "scenario", "sim"]),
     ("process", &["domain"]),
     ("host", &["domain", "process", "sim", "witness"]),
@@ -37,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "facts",
             "host",
             "ledger",
+            "likeness",
             "partition",
             "placement",
             "plan",
@@ -54,7 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Modules that touch no files, clocks, environment or processes.
 const PURE: &[&str] =
-    &["doctor", "domain", "facts", "sim", "plan", "topology", "partition", "placement", "check", "report"];
+    &["doctor", "domain", "facts", "likeness", "sim", "plan", "topology", "partition", "placement", "check", "report"];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &["std::fs", "std::process", "std::env::", "Instant::now", "SystemTime", "std::net"];

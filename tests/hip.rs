@@ -1,5 +1,7 @@
 //! HIP is asked by a child that outlives nothing: a made-up runtime answers, fails, hangs, dies and prints.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};

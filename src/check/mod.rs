@@ -12,7 +12,6 @@ mod calls;
 mod devices_count;
 mod devices_ids;
 mod evaluation;
-mod join;
 mod memory_per_device;
 mod partition_legal;
 mod partition_modes;
@@ -34,6 +33,7 @@ pub use evaluation::{Evaluation, Finding, Gap, GapKind, Judgement};
 pub use verdict::{Judged, Verdict};
 
 use crate::domain::{CheckId, CheckSpec};
+use crate::topology::join;
 use crate::witness::Observations;
 
 /// What a check is about: what it looks at, why, and every finding it can make.

@@ -1,7 +1,7 @@
 //! `witness.count`: every witness counts as many devices.
 
 use crate::domain::{CheckId, Confidence, Reading};
-use crate::topology::{Socket, sockets};
+use crate::topology::{Socket, own_sockets};
 use crate::witness::amd_smi::Query;
 use crate::witness::{Observations, RenderNode, RenderParent, Snapshot};
 
@@ -51,9 +51,10 @@ const SUBJECT: &str = "the machine";
 pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     let mut collector = Collector::new(&ABOUT);
     let look = &seen.after;
-    let sockets = sockets(look);
+    let sockets = own_sockets(look);
     let counts = Counts {
-        modes: by_modes(&sockets),
+        // Nodes that a container hides are no hole.
+        modes: by_modes(&sockets).filter(|_| look.kfd_hidden.is_empty()),
         kfd: look.kfd.as_ref().map(Vec::len),
         render: by_render_nodes(look),
         amd_smi: calls::rows(&mut collector, Query::List, look.list.as_ref()).map(Vec::len),
@@ -66,6 +67,9 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
         ("amd-smi", counts.amd_smi),
     ] {
         voices.hear(who, &count.map_or(Reading::NotReported, Reading::Value));
+    }
+    if !look.kfd_hidden.is_empty() {
+        voices.miss("hidden KFD nodes", look.kfd_hidden.len().to_string());
     }
     let hip = match &look.hip {
         None => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{CheckId, Confidence, MemoryMode, Reading};
-use crate::topology::{Socket, sockets};
+use crate::topology::{Socket, own_sockets};
 use crate::witness::Observations;
 
 use super::about::{About, FindingAbout, Needs};
@@ -42,7 +42,7 @@ pub(super) const ABOUT: About = About {
 
 pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     let mut collector = Collector::new(&ABOUT);
-    let sockets = sockets(&seen.after);
+    let sockets = own_sockets(&seen.after);
     if sockets.is_empty() {
         collector.gap(GapKind::NotReported, "the machine", "neither sysfs nor KFD shows a GPU");
     }

@@ -1,7 +1,7 @@
 //! `witness.memory`: every witness shows the same memory of each device.
 
 use crate::domain::{Bdf, Bytes, CheckId, Confidence, Reading, ToolVersion};
-use crate::topology::{Socket, logical_devices, sockets};
+use crate::topology::{Socket, logical_devices, own_sockets};
 use crate::witness::amd_smi::{Query, VramRow};
 use crate::witness::{KfdNode, Observations, Snapshot};
 
@@ -67,7 +67,7 @@ pub(super) const ABOUT: About = About {
 pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     let mut collector = Collector::new(&ABOUT);
     let look = &seen.after;
-    let sockets = sockets(look);
+    let sockets = own_sockets(look);
     let rows = calls::rows(&mut collector, Query::MetricMemory, look.memory_use.as_ref());
     let rows: &[VramRow] = rows.map(Vec::as_slice).unwrap_or_default();
     let indexes: Vec<u32> = rows.iter().map(|row| row.gpu).collect();

@@ -1,7 +1,7 @@
 //! `witness.modes`: amd-smi, sysfs and KFD tell the same modes.
 
 use crate::domain::{CheckId, ComputeMode, Confidence, MemoryMode, Reading};
-use crate::topology::{Socket, sockets};
+use crate::topology::{Socket, own_sockets};
 use crate::witness::Observations;
 use crate::witness::amd_smi::{Query, StaticPartitionRow};
 
@@ -45,7 +45,7 @@ pub(super) const ABOUT: About = About {
 pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     let mut collector = Collector::new(&ABOUT);
     let look = &seen.after;
-    let sockets = sockets(look);
+    let sockets = own_sockets(look);
     if sockets.is_empty() {
         collector.gap(GapKind::NotReported, "the machine", "neither sysfs nor KFD shows a GPU to compare amd-smi with");
     }

@@ -45,7 +45,7 @@ pub(super) const ABOUT: About = About {
         },
         FindingAbout {
             id: "hidden-nodes",
-            what: "sysfs shows a GPU of which KFD shows no node that can be read: a container or cgroup hides it.",
+            what: "KFD has nodes that cannot be read, or none of a GPU that sysfs shows: a container or cgroup hides them.",
             next: "believe KFD for what a job gets here; hand the device in (`--device=/dev/kfd --device=/dev/dri/renderD…`), or ask outside",
         },
         FindingAbout {
@@ -85,14 +85,19 @@ const GROUP_CHECK: &str = "missing the following required groups";
 pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     let mut collector = Collector::new(&ABOUT);
     let look = &seen.after;
-    let sockets = sockets(look);
-    let mut explained = false;
+    let (sockets, held): (Vec<Socket<'_>>, Vec<Socket<'_>>) =
+        sockets(look).into_iter().partition(|socket| socket.holder().is_none());
+    for socket in &held {
+        let observed = format!("held by {} for guests (sysfs)", socket.holder().unwrap_or_default());
+        collector.met(socket.name(), "witnesses here, or in a guest", observed);
+    }
+    let mut explained = !held.is_empty() && sockets.is_empty();
     match &look.driver {
         None => collector.gap(GapKind::NotReported, "the driver", "nobody asked"),
         Some(driver) => {
-            explained |= !judge_driver(&mut collector, driver);
+            explained |= !judge_driver(&mut collector, driver, &sockets);
             if driver_works(driver) {
-                explained |= !judge_kfd(&mut collector, look, &sockets);
+                explained |= !judge_kfd(&mut collector, look, &sockets, !held.is_empty());
             }
         }
     }
@@ -112,7 +117,7 @@ const fn driver_works(driver: &DriverFacts) -> bool {
 }
 
 /// Whether nothing is wrong with the driver's module.
-fn judge_driver(collector: &mut Collector, driver: &DriverFacts) -> bool {
+fn judge_driver(collector: &mut Collector, driver: &DriverFacts, sockets: &[Socket<'_>]) -> bool {
     let (subject, expected) = ("the driver", "amdgpu loaded (/sys/module)");
     match &driver.module {
         ModuleState::Live => {
@@ -127,6 +132,14 @@ fn judge_driver(collector: &mut Collector, driver: &DriverFacts) -> bool {
                 "built into the kernel (/sys/module)",
             );
         }
+        // Somebody published a part of the trees.
+        ModuleState::NotLoaded if !sockets.is_empty() => {
+            collector.gap(
+                GapKind::NotReported,
+                subject,
+                "no /sys/module/amdgpu, and yet GPUs: these trees are not whole",
+            );
+        }
         ModuleState::NotLoaded => collector.unmet("driver-not-loaded", subject, expected, "no module"),
         ModuleState::Changing(state) => {
             collector.unmet("driver-changing", subject, expected, format!("initstate says {state:?}"));
@@ -139,8 +152,11 @@ fn judge_driver(collector: &mut Collector, driver: &DriverFacts) -> bool {
 }
 
 /// Whether KFD shows every GPU.
-fn judge_kfd(collector: &mut Collector, look: &Snapshot, sockets: &[Socket<'_>]) -> bool {
-    if sockets.is_empty() {
+fn judge_kfd(collector: &mut Collector, look: &Snapshot, sockets: &[Socket<'_>], held: bool) -> bool {
+    if sockets.is_empty() && held {
+        return false;
+    }
+    if sockets.is_empty() && look.kfd_hidden.is_empty() {
         collector.unmet("no-gpu", "the machine", "a GPU that the driver drives", "none (sysfs, KFD)");
         return false;
     }
@@ -150,11 +166,14 @@ fn judge_kfd(collector: &mut Collector, look: &Snapshot, sockets: &[Socket<'_>])
     }
     let hidden: Vec<_> =
         sockets.iter().filter(|socket| socket.nodes.is_empty()).map(|gpu| gpu.bdf.to_string()).collect();
-    if hidden.is_empty() {
+    if hidden.is_empty() && look.kfd_hidden.is_empty() {
         collector.met("KFD", "a node of every GPU", format!("{} GPUs (sysfs, KFD)", sockets.len()));
     } else {
-        let observed = format!("none of {} (KFD)", hidden.join(", "));
-        collector.unmet("hidden-nodes", "KFD", "a node of every GPU that sysfs shows", observed);
+        let gpus = if hidden.is_empty() { "every GPU".to_owned() } else { format!("none of {}", hidden.join(", ")) };
+        let nodes: Vec<String> = look.kfd_hidden.iter().map(ToString::to_string).collect();
+        let nodes =
+            if nodes.is_empty() { String::new() } else { format!("; nodes that cannot be read: {}", few(&nodes)) };
+        collector.unmet("hidden-nodes", "KFD", "readable nodes of every GPU", format!("{gpus}{nodes} (KFD)"));
     }
     true
 }

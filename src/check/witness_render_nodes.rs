@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{CheckId, Confidence};
-use crate::topology::{Socket, sockets};
+use crate::topology::{Socket, own_sockets};
 use crate::witness::{KfdNode, Observations, RenderNode, RenderParent};
 
 use super::about::{About, FindingAbout, Needs};
@@ -47,7 +47,7 @@ const STEP: u32 = 8;
 pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     let mut collector = Collector::new(&ABOUT);
     let look = &seen.after;
-    let sockets = sockets(look);
+    let sockets = own_sockets(look);
     if sockets.iter().all(|socket| socket.nodes.is_empty()) {
         collector.gap(
             GapKind::NotReported,

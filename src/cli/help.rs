@@ -27,6 +27,7 @@ Examples:
   validate run my/scenario.toml              a file, or a folder of them
   validate run -E 'part(MI300X) and not tag(faults)'
   validate run --host recordings/mi300x-cpx-nps4-26.2.1
+  validate run --host published              a folder that holds only sys/class/kfd/kfd/topology/…, as people publish them
   validate run --host auto                   this machine where it can be queried, else simulated; the report says which
   validate run --format human --format junit=report.xml
   validate run --shard slice:1/4 --shuffle 7 --repeat 3
@@ -70,8 +71,9 @@ Examples:
   validate shim sim --machine mi300x --compute CPX --memory NPS4 --gpus 8
   PATH=$PWD/sim/bin:$PATH amd-smi list
   validate run --host sim
+  validate shim sim --like node17            a machine like a recorded one, its faults too
 
-Exit codes: 0 made, 64 there is no such machine, or it cannot be, or the folder cannot be used";
+Exit codes: 0 made, 64 there is no such machine, or none can be like the recording, or the folder cannot be used";
 
 /// Of `probe`.
 pub const PROBE: &str = "\

@@ -11,6 +11,7 @@ mod help;
 mod hip_witness;
 mod interrupt;
 mod keep;
+mod like;
 pub mod list;
 mod partition;
 mod probe;

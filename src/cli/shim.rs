@@ -11,6 +11,8 @@ use crate::host::simulated::{Faces, create, install_program};
 use crate::sim::fault::spellings;
 use crate::sim::{Caller, Fault, Machine, Platform, machine_named, machine_names};
 
+use super::like::like;
+
 /// Options of `validate shim`.
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
@@ -18,8 +20,12 @@ pub struct ShimArgs {
     /// Folder for the simulated host: empty, not there yet, or a simulated host that starts anew
     pub dir: PathBuf,
     /// Machine by name, or a machine file
-    #[arg(long, value_name = "NAME|FILE")]
-    pub machine: String,
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "like")]
+    pub machine: Option<String>,
+    /// A machine like the one of this recording, or of this folder with a kernel's trees: what was inferred is printed, and
+    /// what differs still
+    #[arg(long, value_name = "RECORDING", conflicts_with = "machine")]
+    pub like: Option<PathBuf>,
     /// Version of the tool
     #[arg(long, value_name = "VERSION")]
     pub amd_smi: Option<ToolVersion>,
@@ -35,9 +41,9 @@ pub struct ShimArgs {
     /// In a virtual machine that owns whole GPUs
     #[arg(long)]
     pub vm: bool,
-    /// Who calls the tool
-    #[arg(long, value_name = "WHO", default_value = "actual")]
-    pub caller: CallerArg,
+    /// Who calls the tool [default: actual, or who recorded it]
+    #[arg(long, value_name = "WHO")]
+    pub caller: Option<CallerArg>,
     /// What goes wrong; may be given more than once
     #[arg(long = "fault", value_name = "SPEC")]
     pub faults: Vec<Fault>,
@@ -84,18 +90,22 @@ pub fn run(args: &ShimArgs) -> anyhow::Result<()> {
 /// # Errors
 /// It is neither a known name nor a readable machine file, or it cannot be.
 pub fn machine(args: &ShimArgs) -> anyhow::Result<Machine> {
-    let base = base(&args.machine)?;
+    let base = match (&args.like, &args.machine) {
+        (Some(recording), _) => like(recording)?,
+        (None, Some(name)) => Machine { caller: Caller::Actual, ..base(name)? },
+        (None, None) => anyhow::bail!("name a machine (--machine) or a recording (--like)"),
+    };
     let machine = Machine {
         gpus: args.gpus.unwrap_or(base.gpus),
         platform: if args.vm { Platform::Passthrough } else { base.platform },
         compute: args.compute.unwrap_or(base.compute),
         memory: args.memory.unwrap_or(base.memory),
         amd_smi: args.amd_smi.unwrap_or(base.amd_smi),
-        caller: match args.caller {
+        caller: args.caller.map_or(base.caller, |caller| match caller {
             CallerArg::Root => Caller::Root,
             CallerArg::User => Caller::User,
             CallerArg::Actual => Caller::Actual,
-        },
+        }),
         faults: base.faults.iter().chain(&args.faults).cloned().collect(),
         ..base
     };

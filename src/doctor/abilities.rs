@@ -93,7 +93,7 @@ fn set(seen: &Seen<'_>) -> Ability {
         let count = holders.len();
         against.push(format!("{count} process{} the GPUs", if count == 1 { " holds" } else { "es hold" }));
     }
-    let modes_read = seen.sockets.iter().any(|gpu| gpu.compute().value().is_some());
+    let modes_read = seen.sockets.iter().any(|gpu| gpu.compute_in_force().value().is_some());
     if !modes_read {
         against.push("the modes in force cannot be read back".to_owned());
     }

@@ -38,7 +38,7 @@ impl GpuSummary {
     /// Of a socket.
     pub(super) fn of(socket: &Socket<'_>) -> Self {
         let (parts, virtual_function) = socket.parts();
-        let compute = socket.compute();
+        let compute = socket.compute_in_force();
         let sizes = socket.nodes.iter().map(|node| node.memory.value().map(|bytes| bytes.0));
         let total: Option<u64> = sizes.sum();
         // A guest sees the devices of its function, and not those that the mode makes of the part.
@@ -51,7 +51,7 @@ impl GpuSummary {
             device_id: socket.device_id().map_or(Reading::NotReported, Reading::Value),
             virtual_function,
             compute,
-            memory: socket.memory(),
+            memory: socket.memory_in_force(),
             alloc_mode: socket.sysfs.map_or(Reading::NotReported, |gpu| gpu.alloc_mode.clone()),
             devices: socket.nodes.len(),
             expected_devices: expected.and_then(|devices| usize::try_from(devices).ok()),

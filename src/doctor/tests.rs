@@ -209,6 +209,12 @@ fn cases() -> Vec<(&'static str, Made, Weight, &'static [&'static str])> {
             Limits,
             &["denied"],
         ),
+        (
+            "driver-unreadable",
+            made().with(|made| made.look.driver = Some(driver(ModuleState::NotLoaded))),
+            Limits,
+            &["/sys/module/amdgpu is not"],
+        ),
         ("kfd-missing", made().with(|made| made.look.kfd = None), Limits, &["CONFIG_HSA_AMD"]),
         (
             "device-missing",
@@ -280,6 +286,16 @@ fn cases() -> Vec<(&'static str, Made, Weight, &'static [&'static str])> {
             }),
             Limits,
             &["no such file", "not evaluated"],
+        ),
+        (
+            "tool-missing",
+            made().with(|made| {
+                let reason = "not recorded".to_owned();
+                made.look.version = Some(call(Ended::NotStarted { reason }, "", ""));
+                made.environment.provenance = Provenance::Recorded;
+            }),
+            Limits,
+            &["was not recorded", "validate record"],
         ),
         (
             "tool-silent",

@@ -9,6 +9,7 @@ mod legal;
 mod plan;
 mod sizes;
 mod steps;
+mod table;
 
 pub use assertion::{Asserted, Difference, Expected, assert_modes};
 pub use choice::{Choice, NoSuchGpu, chosen};
@@ -20,6 +21,7 @@ pub use plan::{
 };
 pub use sizes::Sizes;
 pub use steps::{Begun, Modes, ModesByGpu, Next, Step, next};
+pub use table::{Cell, DeviceRow, GpuRow, Sides, Table, Witness, table};
 
 #[cfg(test)]
 mod samples;

@@ -13,6 +13,8 @@ pub struct Slot {
     pub left: Bytes,
     /// Whether a model is on it already.
     pub taken: bool,
+    /// Whether it is used only where no other will do.
+    pub last: bool,
 }
 
 /// One model on one device.
@@ -71,10 +73,12 @@ fn filled(needs: &[Bytes], order: &[usize], slots: &[Slot], spread: bool) -> All
         let best = slots
             .iter()
             .enumerate()
-            .filter_map(|(at, slot)| Some((spread && slot.taken, slot.left, at, share_in(needs[model], slot)?)))
-            .min_by_key(|&(shared, left, at, _)| (shared, left, at));
+            .filter_map(|(at, slot)| {
+                Some((spread && slot.taken, slot.last, slot.left, at, share_in(needs[model], slot)?))
+            })
+            .min_by_key(|&(shared, last, left, at, _)| (shared, last, left, at));
         match best {
-            Some((_, _, slot, share)) => {
+            Some((.., slot, share)) => {
                 slots[slot].left.0 -= share.budget(slots[slot].total).0;
                 slots[slot].taken = true;
                 allocation.placed.push(Placed { model, slot, share });
@@ -105,7 +109,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn slot(total: u64, left: u64) -> Slot {
-        Slot { total: Bytes(total), left: Bytes(left), taken: false }
+        Slot { total: Bytes(total), left: Bytes(left), taken: false, last: false }
     }
 
     /// Which slot each model got; `None` for a refused one.
@@ -154,6 +158,13 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_is_used_last_is_used_when_no_other_will_do() {
+        let slots = [Slot { last: true, ..slot(24 * GIB, 20 * GIB) }, slot(24 * GIB, 22 * GIB)];
+        assert_eq!(places(&[4 * GIB], &slots), [Some(1)]);
+        assert_eq!(places(&[21 * GIB, 4 * GIB], &slots), [Some(1), Some(0)]);
+    }
+
+    #[test]
     fn what_a_refused_model_lacks_is_counted_in_bytes() {
         let lacks = |need, slots: &[Slot]| allocate(&[Bytes(need)], slots).refused[0].lacks.0;
         assert_eq!(lacks(100, &[slot(90, 80), slot(90, 70)]), 20);
@@ -161,8 +172,8 @@ mod tests {
     }
 
     fn any_slots() -> impl Strategy<Value = Vec<Slot>> {
-        let one = (0..300 * GIB, 0..=100_u64, any::<bool>())
-            .prop_map(|(total, percent, taken)| Slot { taken, ..slot(total, total / 100 * percent) });
+        let one = (0..300 * GIB, 0..=100_u64, any::<bool>(), any::<bool>())
+            .prop_map(|(total, percent, taken, last)| Slot { taken, last, ..slot(total, total / 100 * percent) });
         proptest::collection::vec(one, 0..20)
     }
 

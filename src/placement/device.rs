@@ -25,6 +25,8 @@ pub struct Device {
     pub compute: Option<ComputeMode>,
     /// Memory mode of its GPU.
     pub memory: Option<MemoryMode>,
+    /// Whether its GPU is one that can be partitioned.
+    pub partitionable: bool,
     /// XCCs that it has.
     pub xccs: Option<u32>,
     /// Total memory, as KFD shows it.
@@ -58,6 +60,12 @@ impl Device {
     /// The partition's number in its GPU.
     pub const fn partition(&self) -> u8 {
         self.bdf.function
+    }
+
+    /// Whether tools take its memory for the whole GPU's, and vLLM may with them: it is partition 0 of several.
+    /// Source: facts/partitions.md 3.5 and section 8 [L].
+    pub fn taken_for_whole(&self) -> bool {
+        self.partition() == 0 && self.compute.is_some_and(|mode| mode != ComputeMode::Spx)
     }
 
     /// `CPX/NPS4`, or that it is not known.
@@ -105,8 +113,9 @@ pub fn devices(look: &Snapshot) -> Devices {
                 hip_index,
                 render_minor: node.render_minor.value().copied(),
                 own_id: node.unique_id.value().copied().and_then(own),
-                compute: socket.compute().value().copied(),
-                memory: socket.memory().value().copied(),
+                compute: socket.compute_in_force().value().copied(),
+                memory: socket.memory_in_force().value().copied(),
+                partitionable: !socket.unpartitionable(),
                 xccs: node.num_xcc.value().copied(),
                 total: *total,
                 used: hip_used(look, hip_index, *total)
@@ -192,6 +201,12 @@ mod tests {
             assert_eq!((device.modes().as_str(), device.xccs), ("CPX/NPS4", Some(1)));
             assert_eq!(device.own_id, None, "partitions that share an id have none of their own");
         }
+    }
+
+    #[test]
+    fn modes_follow_from_the_nodes_where_sysfs_shows_nothing() {
+        let look = Snapshot { sysfs: Some(Vec::new()), ..cpx_nps4(1) };
+        assert!(devices(&look).usable.iter().all(|device| device.modes() == "CPX/NPS4"));
     }
 
     #[test]

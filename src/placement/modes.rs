@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::{Bytes, ComputeMode, KernelRules, MemoryMode};
-use crate::facts::{Part, kernel_allows, memory_per_device};
+use crate::facts::{Part, kernel_allows, memory_per_device, split_memory};
 use crate::topology::Socket;
 
 use super::{Allocation, Device, Need, Share, Slot, allocate};
@@ -62,7 +62,8 @@ pub fn measured_slots(devices: &[Device], ceiling: Share) -> Vec<Slot> {
     let slot = |device: &Device| {
         let used = device.used.bytes().unwrap_or(Bytes(0));
         let free = Bytes(device.total.0.saturating_sub(used.0));
-        Slot { total: device.total, left: ceiling.budget(device.total).min(free), taken: false }
+        let left = ceiling.budget(device.total).min(free);
+        Slot { total: device.total, left, taken: false, last: device.taken_for_whole() }
     };
     devices.iter().map(slot).collect()
 }
@@ -81,14 +82,33 @@ pub fn mode_fits(gpus: &[&Socket<'_>], devices: &[Device], needs: &[Need], ceili
         if (Some(other_compute), Some(other_memory)) == (compute, memory) {
             continue;
         }
-        let Some(each) = memory_per_device(part, other_compute, other_memory) else { continue };
-        let idle = |&total: &Bytes| Slot { total, left: ceiling.budget(total), taken: false };
-        let slots: Vec<Slot> = gpus.iter().flat_map(|_| each.iter().map(idle)).collect();
+        let each = |gpu: &&Socket<'_>| match memory_per_device(part, other_compute, other_memory) {
+            None if memory == Some(other_memory) => of_what_it_has(gpu, devices, part, other_compute, other_memory),
+            known => known,
+        };
+        let Some(sizes) = gpus.iter().map(each).collect::<Option<Vec<_>>>() else { continue };
+        let idle = |total: Bytes| Slot { total, left: ceiling.budget(total), taken: false, last: false };
+        let slots: Vec<Slot> = sizes.into_iter().flatten().map(idle).collect();
         others.push(fit(Some(other_compute), Some(other_memory), Sizes::Computed, &slots));
     }
     others.sort_by_key(|other| (other.devices.len(), other.memory));
     fits.append(&mut others);
     fits
+}
+
+/// A GPU whose total follows no table (MI300A: the kernel's limit) has in another compute mode what its devices have
+/// together now, as long as the memory mode stays: facts/partitions.md 3.4 [C] for NPS1.
+fn of_what_it_has(
+    gpu: &Socket<'_>,
+    devices: &[Device],
+    part: &Part,
+    compute: ComputeMode,
+    memory: MemoryMode,
+) -> Option<Vec<Bytes>> {
+    let own = devices.iter().filter(|device| device.bdf.socket() == gpu.bdf);
+    let sum = own.map(|device| device.total.0).fold(0, u64::saturating_add);
+    let count = usize::try_from(compute.devices(part.xccs)).ok()?;
+    (memory == MemoryMode::Nps1 && sum > 0).then(|| split_memory(Bytes(sum), count, 1))
 }
 
 fn fit(
@@ -141,7 +161,7 @@ fn one_part(gpus: &[&Socket<'_>]) -> Option<&'static Part> {
 fn offered(part: &Part, gpus: &[&Socket<'_>]) -> Vec<(ComputeMode, MemoryMode)> {
     let offers = |gpu: &Socket<'_>, compute: ComputeMode, memory: MemoryMode| {
         let sysfs = gpu.sysfs;
-        let in_force = gpu.memory().value() == Some(&memory);
+        let in_force = gpu.memory_in_force().value() == Some(&memory);
         let listed = sysfs.and_then(|sysfs| sysfs.available_compute.value()).filter(|_| in_force);
         let memories = sysfs.and_then(|sysfs| sysfs.available_memory.value()).unwrap_or(&part.memory_modes);
         memories.contains(&memory) && listed.is_none_or(|listed| listed.contains(&compute))
@@ -224,6 +244,18 @@ mod tests {
             node.device_id = Reading::Value(0x74b5);
         }
         assert_eq!(fits(&look, &small), ["CPX/NPS4 8 measured fits"], "a guest does not set its host's modes");
+    }
+
+    #[test]
+    fn an_apu_has_in_other_modes_what_the_kernel_gives_it_now() {
+        let look = look("mi300a", 2, ComputeMode::Spx, MemoryMode::Nps1);
+        let expected = ["SPX/NPS1 2 measured fits", "TPX/NPS1 6 computed fits", "CPX/NPS1 12 computed lacks"];
+        assert_eq!(fits(&look, &[("meta-llama/Llama-3.1-8B", Dtype::Bf16)]), expected);
+        let all = sockets(&look);
+        let gpus: Vec<_> = all.iter().collect();
+        let found = mode_fits(&gpus, &devices(&look).usable, &[], Share::DEFAULT);
+        // ROCm/ROCm#4750: 100742320128 in SPX, 3 x 33580773376 in TPX.
+        assert_eq!((found[0].devices[0], found[1].devices[0]), (Bytes(100_742_320_128), Bytes(33_580_773_376)));
     }
 
     #[test]

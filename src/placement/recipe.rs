@@ -8,8 +8,6 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::domain::ComputeMode;
-
 use super::{Device, Dtype, KvDtype, Share, Wish};
 
 /// Source: facts/partitions.md section 8 (vLLM's `get_device_total_memory`, ROCm/rocm-systems PR8475) [L].
@@ -114,7 +112,7 @@ impl Recipe {
             }
         };
         notes.extend(format_note(wish.dtype).map(str::to_owned));
-        if device.partition() == 0 && device.compute.is_some_and(|mode| mode != ComputeMode::Spx) {
+        if device.taken_for_whole() {
             notes.push(WHOLE_GPU.to_owned());
         }
         Ok(Self {
@@ -122,9 +120,11 @@ impl Recipe {
             serve: serve(wish, share, port),
             docker,
             kubernetes_single: "amd.com/gpu",
-            kubernetes_mixed: device.compute.zip(device.memory).map(|(compute, memory)| {
-                format!("amd.com/{}_{}", compute.name().to_lowercase(), memory.name().to_lowercase())
-            }),
+            kubernetes_mixed: device.partitionable.then_some(device.compute.zip(device.memory)).flatten().map(
+                |(compute, memory)| {
+                    format!("amd.com/{}_{}", compute.name().to_lowercase(), memory.name().to_lowercase())
+                },
+            ),
             notes,
         })
     }
@@ -213,10 +213,10 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::cpx_nps4;
+    use super::super::samples::{cpx_nps4, look};
     use super::super::{Shape, devices};
     use super::*;
-    use crate::domain::Reading;
+    use crate::domain::{ComputeMode, MemoryMode, Reading};
     use crate::facts::model;
     use crate::topology::{Filters, logical_devices, visible};
 
@@ -347,6 +347,13 @@ mod tests {
         for (device, told) in [(device(0), true), (device(1), false), (whole, false)] {
             assert_eq!(recipe(&wish, &device, &PLAIN).notes.contains(&WHOLE_GPU.to_owned()), told, "{}", device.bdf);
         }
+    }
+
+    #[test]
+    fn a_card_that_cannot_be_partitioned_has_one_resource_in_kubernetes() {
+        let device = devices(&look("rx7900xtx", 1, ComputeMode::Spx, MemoryMode::Nps1)).usable[0].clone();
+        let recipe = recipe(&wish("m", Dtype::Bf16, KvDtype::Auto), &device, &PLAIN);
+        assert_eq!((recipe.kubernetes_single, recipe.kubernetes_mixed), ("amd.com/gpu", None));
     }
 
     #[test]

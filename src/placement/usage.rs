@@ -94,7 +94,7 @@ fn difference(row: &Row) -> Option<String> {
     let waiting = !row.models.is_empty() && used <= idle && row.holders.is_empty();
     waiting.then(|| {
         let numbers: Vec<String> = row.models.iter().map(|held| held.id.to_string()).collect();
-        format!("{}: nothing runs there, and {} is placed: not started, or ended", row.device, numbers.join(", "))
+        format!("{}: nothing runs there; placed: {} (not started, or ended)", row.device, numbers.join(", "))
     })
 }
 
@@ -174,7 +174,7 @@ mod tests {
         let (book, mut devices) = placed(200 * MIB);
         let waiting = compared(&book, &devices, &cpx_nps4(1)).differences;
         assert_eq!(waiting.len(), 1, "{waiting:?}");
-        assert!(waiting[0].contains(": nothing runs there, and 1 is placed"), "{waiting:?}");
+        assert!(waiting[0].contains(": nothing runs there; placed: 1 ("), "{waiting:?}");
 
         devices[6].used = Used::Kernel(Bytes(16 << 30));
         devices[2].used = Used::Kernel(Bytes(10 << 30));

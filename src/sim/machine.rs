@@ -132,6 +132,9 @@ pub enum MachineError {
 }
 
 impl Machine {
+    /// The newest version that was run byte for byte and still has `reset -r`.
+    pub const DEFAULT_TOOL: ToolVersion = ToolVersion::new(26, 2, 1);
+
     /// Reads a machine file. Errors name the line and the key.
     pub fn parse(text: &str) -> Result<Self, MachineError> {
         if text.len() > 1 << 16 {
@@ -257,9 +260,8 @@ const fn nps1() -> MemoryMode {
     MemoryMode::Nps1
 }
 
-/// The newest version that was run byte for byte and still has `reset -r`.
 const fn default_tool() -> ToolVersion {
-    ToolVersion::new(26, 2, 1)
+    Machine::DEFAULT_TOOL
 }
 
 #[cfg(test)]

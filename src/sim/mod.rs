@@ -23,6 +23,8 @@ pub use fault::{Fault, FaultError};
 pub use kernel::Kernel;
 pub use machine::{Caller, Hives, MAX_GPUS, Machine, MachineError, Model, Quirks};
 pub use preset::{named as machine_named, names as machine_names};
+pub use reference::is_reference_tree;
+pub use show::default_pages_limit;
 pub use state::State;
 pub use view::{
     Client, Device, DriverState, DrmDevice, FileAnswer, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource,

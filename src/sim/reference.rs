@@ -29,6 +29,11 @@ pub const GTT_USED: Bytes = Bytes(12_345_344);
 /// PCI busses of the GPUs, in order.
 pub const BUSSES: [u8; 8] = [0x05, 0x27, 0x46, 0x65, 0x85, 0xa7, 0xc6, 0xe5];
 
+/// Whether a kernel of this release shows the reference tree.
+pub fn is_reference_tree(release: &str) -> bool {
+    release == KERNEL_RELEASE
+}
+
 /// Whether the reference tree knows this part.
 pub fn describes(model: &Model) -> bool {
     matches!(model.id.as_str(), "MI300X" | "RX 5700 XT")

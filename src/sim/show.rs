@@ -15,6 +15,11 @@ const CLIENT_MEMORY: u64 = 2 << 30;
 /// Source: ROCm issue #4750, `rocm-smi` in SPX: 100742320128; in TPX 3 x 33580773376 [C].
 const APU_DEFAULT_LIMIT: Bytes = Bytes(100_742_320_128);
 
+/// `pages_limit` of a machine with so many APUs, by default.
+pub fn default_pages_limit(gpus: u32) -> u64 {
+    APU_DEFAULT_LIMIT.0 / Bytes::PAGE.0 * u64::from(gpus)
+}
+
 /// Process id of the first client.
 const FIRST_PID: u32 = 4242;
 

@@ -1,6 +1,7 @@
 //! What the witnesses' readings make together: physical GPUs with their logical devices, and the order in which
 //! runtimes count them. Pure.
 
+pub mod join;
 mod logical;
 mod nodes;
 mod platform;
@@ -9,5 +10,5 @@ mod visible;
 
 pub use logical::{LogicalDevice, logical_devices};
 pub use platform::{Whereabouts, whereabouts};
-pub use socket::{Socket, sockets};
+pub use socket::{Socket, own_sockets, sockets};
 pub use visible::{Ending, Filters, Visible, Why, visible};

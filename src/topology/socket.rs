@@ -59,11 +59,23 @@ impl Socket<'_> {
         if absent && self.unpartitionable() { Reading::Value(only) } else { reading.as_ref().map(|mode| *mode) }
     }
 
+    /// The driver that holds this GPU for guests: there all witnesses see it, here sysfs alone (facts/partitions.md
+    /// section 6).
+    pub fn holder(&self) -> Option<&str> {
+        let driver = self.sysfs?.driver.value()?;
+        (driver != "amdgpu" && self.nodes.is_empty()).then_some(driver)
+    }
+
     /// Every part it can be has no partition files by design.
     pub fn unpartitionable(&self) -> bool {
         let (parts, _) = self.parts();
         !parts.is_empty() && parts.iter().all(|part| !part.partitionable)
     }
+}
+
+/// The sockets that this machine has for itself, in PCI order.
+pub fn own_sockets(look: &Snapshot) -> Vec<Socket<'_>> {
+    sockets(look).into_iter().filter(|socket| socket.holder().is_none()).collect()
 }
 
 /// All sockets of a look, in PCI order.

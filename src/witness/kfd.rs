@@ -20,8 +20,21 @@ const FRAME_BUFFER: [&str; 2] = ["1", "2"];
 /// may not use) are left out.
 pub fn read_kfd(root: &Path) -> Option<Vec<KfdNode>> {
     let (nodes, numbers) = nodes(root)?;
+    let whole = |found: Found| KfdNode { memory: memory(&found.folder), ..found.node };
+    Some(numbers.into_iter().filter_map(|number| node(&nodes, gpu_id(&nodes, number)?, number)).map(whole).collect())
+}
+
+/// The same nodes without their memory, which is half of what there is to read.
+pub fn read_addresses(root: &Path) -> Option<Vec<KfdNode>> {
+    let (nodes, numbers) = nodes(root)?;
     let found = numbers.into_iter().filter_map(|number| node(&nodes, gpu_id(&nodes, number)?, number));
-    Some(found.collect())
+    Some(found.map(|found| found.node).collect())
+}
+
+/// A node whose memory was not read yet, and its folder.
+struct Found {
+    node: KfdNode,
+    folder: Tree,
 }
 
 /// Numbers of the nodes whose `gpu_id` cannot be read: GPUs, for a CPU's says 0.
@@ -61,13 +74,13 @@ pub fn location(domain: u32, location_id: u32) -> Reading<Bdf> {
 }
 
 /// The node of a GPU; `None` for a CPU's.
-fn node(nodes: &Tree, gpu_id: u32, number: u32) -> Option<KfdNode> {
+fn node(nodes: &Tree, gpu_id: u32, number: u32) -> Option<Found> {
     let folder = nodes.below(&number.to_string()).ok().filter(|_| gpu_id != 0)?;
     let properties = text(&folder, "properties");
     let domain = property::<u32>(&properties, "domain");
     let bdf = property::<u32>(&properties, "location_id")
         .and_then(|location_id| domain.and_then(|domain| location(domain, location_id)));
-    Some(KfdNode {
+    let node = KfdNode {
         node: number,
         gpu_id,
         bdf,
@@ -78,8 +91,9 @@ fn node(nodes: &Tree, gpu_id: u32, number: u32) -> Option<KfdNode> {
         unique_id: property(&properties, "unique_id"),
         hive_id: property(&properties, "hive_id"),
         render_minor: property(&properties, "drm_render_minor"),
-        memory: memory(&folder),
-    })
+        memory: Reading::NotReported,
+    };
+    Some(Found { node, folder })
 }
 
 /// The value of one line `key value`.

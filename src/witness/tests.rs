@@ -8,8 +8,9 @@ use std::path::Path;
 
 use crate::domain::{Bytes, ComputeMode, Reading};
 
-use super::kfd::{location, read_kfd};
-use super::sysfs::read_sysfs;
+use super::KfdNode;
+use super::kfd::{location, read_addresses, read_kfd};
+use super::sysfs::{read_modes, read_sysfs};
 use super::tree::{Tree, TreeProblem};
 
 fn write(root: &Path, path: &str, text: &str) {
@@ -93,6 +94,45 @@ fn a_partition_is_in_the_low_or_in_the_high_bits_of_a_location() {
     assert!(matches!(location(0, 0x8000_0500), Reading::Malformed { .. }));
 }
 
+#[test]
+fn an_sriov_host_shows_its_physical_functions_and_what_it_gives_to_guests() {
+    let root = tempfile::tempdir().unwrap();
+    let adapter = |bdf: &str, driver: &str, vendor: &str, device: &str, class: &str| {
+        let folder = format!("devices/pci0000:00/{bdf}");
+        write(root.path(), &format!("{folder}/vendor"), vendor);
+        write(root.path(), &format!("{folder}/device"), device);
+        write(root.path(), &format!("{folder}/class"), class);
+        write(root.path(), &format!("bus/pci/drivers/{driver}/bind"), "");
+        link(root.path(), &format!("{folder}/driver"), &format!("../../../bus/pci/drivers/{driver}"));
+        link(root.path(), &format!("bus/pci/drivers/{driver}/{bdf}"), &format!("../../../../{folder}"));
+    };
+    adapter("0000:05:00.0", "gim", "0x1002", "0x74a1", "0x120000");
+    adapter("0000:05:02.0", "vfio-pci", "0x1002", "0x74b5", "0x120000");
+    adapter("0000:05:02.1", "vfio-pci", "0x1002", "0x74b5", "0x120000");
+    adapter("0000:06:00.1", "vfio-pci", "0x1002", "0xab28", "0x040300");
+    adapter("0000:07:00.0", "vfio-pci", "0x8086", "0x1234", "0x030000");
+    adapter("0000:08:00.0", "ahci", "0x1002", "0x74a1", "0x010601");
+    let device = "devices/pci0000:00/0000:05:00.0";
+    for (number, function) in ["0000:05:02.1", "0000:05:02.0"].into_iter().enumerate() {
+        link(root.path(), &format!("{device}/virtfn{number}"), &format!("../{function}"));
+        link(root.path(), &format!("devices/pci0000:00/{function}/physfn"), "../0000:05:00.0");
+    }
+    link(root.path(), &format!("{device}/virtfn2"), "/etc");
+    write(root.path(), "bus/pci/drivers/gim/0000:09:00.0/class", "0x120000");
+    let gpus = read_sysfs(root.path());
+    let shown: Vec<_> = gpus
+        .iter()
+        .map(|gpu| (gpu.bdf.to_string(), gpu.driver.value().cloned().unwrap(), gpu.physical_function.is_some()))
+        .collect();
+    let expected =
+        [("0000:05:00.0", "gim", false), ("0000:05:02.0", "vfio-pci", true), ("0000:05:02.1", "vfio-pci", true)];
+    assert_eq!(shown, expected.map(|(bdf, driver, guest)| (bdf.to_owned(), driver.to_owned(), guest)));
+    let functions: Vec<_> = gpus[0].virtual_functions.iter().map(ToString::to_string).collect();
+    assert_eq!(functions, ["0000:05:02.0", "0000:05:02.1"]);
+    assert_eq!(gpus[1].physical_function, Some(gpus[0].bdf));
+    assert_eq!(gpus[0].compute, Reading::NotReported);
+}
+
 /// A card with these partition files.
 fn gpu(root: &Path, card: u32, compute: Option<&str>) {
     let device = format!("devices/pci0000:00/0000:{card:02x}:00.0");
@@ -124,6 +164,9 @@ fn a_partition_file_is_a_value_or_says_why_not() {
     assert!(absence.contains("leads out of") && !absence.contains("root:x"), "{absence}");
     assert_eq!(gpus[0].device_id, Reading::Value(0x74a1));
     assert!(read_sysfs(Path::new("/no/such/root")).is_empty());
+    let quick: Vec<_> = read_modes(root.path()).into_iter().map(|gpu| (gpu.bdf, gpu.compute, gpu.memory)).collect();
+    let whole: Vec<_> = gpus.into_iter().map(|gpu| (gpu.bdf, gpu.compute, gpu.memory)).collect();
+    assert_eq!(quick, whole, "the quick reader reads less, and the same");
 }
 
 #[test]
@@ -156,4 +199,6 @@ fn memory_is_the_sum_of_the_banks_that_are_the_devices_own() {
     assert!(matches!(nodes[0].simd_count, Reading::Malformed { .. }));
     assert_eq!(nodes[0].num_xcc, Reading::NotReported);
     assert_eq!(read_kfd(Path::new("/no/such/root")), None);
+    let bare = |node: KfdNode| KfdNode { memory: Reading::NotReported, ..node };
+    assert_eq!(read_addresses(root.path()), Some(nodes.into_iter().map(bare).collect()));
 }

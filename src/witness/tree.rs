@@ -139,6 +139,12 @@ impl Tree {
         Ok(names.join("/"))
     }
 
+    /// Where a link in this very folder points, as it says and not followed; `None` for anything else.
+    pub fn link(&self, name: &str) -> Option<String> {
+        let target = readlinkat(&self.root, name, Vec::new()).ok()?;
+        target.into_string().ok()
+    }
+
     fn folder(&self, path: &str) -> Result<Walk<'_>, TreeError> {
         Walk::new(self, path).folder().map_err(|problem| self.error(path, problem))
     }

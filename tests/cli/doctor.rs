@@ -38,7 +38,7 @@ fn what_stands_in_the_way_is_named_and_decides_the_exit_code() {
             &["built into the kernel", "amdsmi#172", "Use 27.x"],
         ),
         ("--machine mi300x --fault kfd_missing", 0, &["no KFD topology"]),
-        ("--machine mi300x --fault in_reset", 0, &["modes in force cannot be read", "in reset"]),
+        ("--machine mi300x --fault in_reset", 0, &["partition files cannot be read", "in reset"]),
         ("--machine mi300x --fault abort_on_version", 0, &["SIGABRT", "ROCm#5632"]),
         ("--machine mi300x --fault garbage", 0, &["amd-smi refuses"]),
         ("--machine mi300x --caller user --amd-smi 26.0.0 --fault missing_groups", 0, &["amdsmi#125", "render"]),
@@ -85,6 +85,20 @@ fn json_says_the_same_and_a_recording_is_one() {
         assert_eq!((&json["gpus"][1]["parts"][0], &json["gpus"][1]["devices"]), (&"MI308X".into(), &4.into()));
         assert_eq!((&json["can"]["query"]["able"], &json["can"]["set"]["able"]), (&true.into(), &set.into()));
         assert_eq!(json["platform"]["platform"]["value"], "bare-metal");
+    }
+}
+
+/// What somebody published of a machine: the KFD topology, and nothing else.
+#[test]
+fn a_topology_alone_can_be_queried() {
+    let bench = Bench::new();
+    doctor(&bench, "--machine mi308x --compute CPX --memory NPS4 --gpus 2");
+    std::fs::create_dir_all(bench.path("trees/sys/class/kfd")).unwrap();
+    std::fs::rename(bench.path("sim/sys/class/kfd/kfd"), bench.path("trees/sys/class/kfd/kfd")).unwrap();
+    let done = bench.run(&["doctor", "--host", "trees"]);
+    assert_eq!(done.code, 0, "{}", done.told());
+    for words in ["2 x MI308X", "CPX/NPS4, 8 devices", "through KFD\n", "/sys/module/amdgpu is not"] {
+        assert!(done.stdout.contains(words), "no {words:?} in {}", done.stdout);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `validate partition` on simulated machines.
 
-use super::support::Bench;
+use super::support::{Bench, snapshot};
 
 #[test]
 fn assert_answers_by_its_exit_code() {
@@ -58,4 +58,37 @@ fn plan_says_what_it_takes_and_touches_nothing() {
     assert_eq!((&plan["schema"], &plan["applicable"]), (&1.into(), &true.into()), "{json}");
     assert_eq!(plan["gpus"][0]["sizes"]["capping"].as_array().unwrap().len(), 8, "{json}");
     assert_eq!(plan["reload"]["habit"], "request-only", "{json}");
+}
+
+#[test]
+fn show_puts_the_witnesses_side_by_side() {
+    let bench = Bench::new();
+    let machine = ["--machine", "mi300x", "--gpus", "2", "--compute", "QPX", "--memory", "NPS4"];
+    bench.must(&[&["shim", "sim"], &machine[..]].concat());
+    bench.must(&[&["shim", "short"], &machine[..], &["--fault", "missing_last_device"]].concat());
+    bench.must(&["shim", "hang", "--machine", "mi308x", "--fault", "hang"]);
+    let show = |host: &str| bench.must(&["partition", "show", "--host", host]);
+    let text = [show("sim"), show("short"), show("hang")];
+    assert!(text[2].contains("absent: stopped at its deadline"), "{}", text[2]);
+    snapshot("partition-show", &text.join("\n----\n\n"));
+    let json = bench.must(&["partition", "show", "--host", "sim", "--gpu", "1", "--format", "json"]);
+    let table: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(table["gpus"].as_array().unwrap().len(), 1, "{json}");
+    assert_eq!(table["gpus"][0]["logical"][3]["hip_index"], 7, "{json}");
+}
+
+#[test]
+fn the_plan_reads_well() {
+    let bench = Bench::new();
+    bench.write("busy.toml", "name = 'busy'\npart = 'mi300x'\ngpus = 3\nbusy = true\n");
+    bench.must(&["shim", "sim", "--machine", "mi300x", "--gpus", "3", "--caller", "root"]);
+    bench.must(&["shim", "busy", "--machine", "./busy.toml", "--caller", "user"]);
+    bench.must(&["shim", "nps4", "--machine", "mi300x", "--compute", "CPX", "--memory", "NPS4", "--caller", "user"]);
+    let plan = |args: &[&str]| bench.run(&[&["partition", "plan"], args].concat()).stdout;
+    let text = [
+        plan(&["--host", "sim", "--compute", "QPX", "--memory", "NPS4", "--gpu", "1"]),
+        plan(&["--host", "busy", "--compute", "DPX"]),
+        plan(&["--host", "nps4", "--compute", "SPX"]),
+    ];
+    snapshot("partition-plan", &text.join("\n----\n\n"));
 }

@@ -208,6 +208,26 @@ fn a_changed_mode_or_boot_is_refused_until_the_models_are_released() {
 }
 
 #[test]
+fn a_machine_made_anew_has_an_empty_ledger() {
+    let bench = bench();
+    assert_eq!(partition(&bench, &["place", "--model", LLAMA, "--host", "sim"]).code, 0);
+    bench.must(&["shim", "sim", "--machine", "mi300x", "--compute", "CPX", "--memory", "NPS4"]);
+    let released = partition(&bench, &["release", "--all", "--host", "sim"]);
+    assert_eq!((released.code, released.stdout.as_str()), (0, "nothing is placed on this machine\n"));
+}
+
+#[test]
+fn devices_that_cannot_be_read_are_no_answer() {
+    let bench = Bench::new();
+    bench.must(&["shim", "sim", "--machine", "mi300x", "--fault", "kfd_missing"]);
+    for args in [&["plan", "--model", LLAMA][..], &["place", "--model", LLAMA], &["usage"]] {
+        let done = partition(&bench, &[args, &["--host", "sim"]].concat());
+        assert_eq!(done.code, 69, "{args:?}: {}", done.told());
+        assert!(done.stderr.contains("KFD topology") && done.stderr.contains("validate doctor"), "{}", done.stderr);
+    }
+}
+
+#[test]
 fn programs_that_place_at_once_never_overcommit() {
     let bench = bench();
     let start = |at: usize| -> Child {
@@ -225,6 +245,22 @@ fn programs_that_place_at_once_never_overcommit() {
     devices.sort();
     devices.dedup();
     assert_eq!(devices.len(), 8, "one on each device: {ledger}");
+}
+
+#[test]
+fn a_program_that_is_killed_while_it_places_leaves_a_ledger_that_reads() {
+    let bench = bench();
+    let mut chance = fastrand::Rng::with_seed(3);
+    for _ in 0..20 {
+        let mut command = bench.command(&["partition", "place", "--model", "Qwen/Qwen2.5-0.5B", "--host", "sim"]);
+        let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(chance.u64(0..40_000)));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let usage = partition(&bench, &["usage", "--host", "sim"]);
+        assert!([0, 1].contains(&usage.code), "{}", usage.told());
+    }
+    assert_eq!(partition(&bench, &["place", "--model", "Qwen/Qwen2.5-0.5B", "--host", "sim"]).code, 0);
 }
 
 #[test]

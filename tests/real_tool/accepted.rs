@@ -20,6 +20,7 @@ pub struct Entry {
     call: GlobMatcher,
     machine: GlobMatcher,
     mask: Regex,
+    with: String,
     /// Why.
     pub reason: String,
 }
@@ -40,7 +41,13 @@ struct Row {
     #[serde(default = "any")]
     machine: String,
     mask: String,
+    #[serde(default = "marked")]
+    with: String,
     reason: String,
+}
+
+fn marked() -> String {
+    "<accepted>".to_owned()
 }
 
 fn any() -> String {
@@ -85,7 +92,9 @@ impl Accepted {
     fn same(&self, entries: &BTreeSet<usize>, left: &str, right: &str) -> bool {
         let masked = |text: &str| {
             let masks = entries.iter().filter_map(|&number| self.entries.get(number));
-            masks.fold(text.to_owned(), |text, entry| entry.mask.replace_all(&text, "<accepted>").into_owned())
+            masks.fold(text.to_owned(), |text, entry| {
+                entry.mask.replace_all(&text, regex::NoExpand(&entry.with)).into_owned()
+            })
         };
         masked(left) == masked(right)
     }
@@ -111,6 +120,7 @@ impl Entry {
             call: glob(&row.call)?,
             machine: glob(&row.machine)?,
             mask: Regex::new(&row.mask).map_err(|error| error.to_string())?,
+            with: row.with,
             reason: row.reason,
         })
     }

@@ -62,6 +62,37 @@ impl Lane {
         self.root.join(below)
     }
 
+    /// Runs a program of the root.
+    pub fn run(&self, words: &[&str], way: Way<'_>) -> Outcome {
+        let mut args: Vec<OsString> = Vec::new();
+        if way.user {
+            args.push("--userspec=65534:65534".into());
+        }
+        args.push(self.root.clone().into());
+        let first = way.first.map_or_else(String::new, |folder| format!("/{folder}:"));
+        args.extend(["/usr/bin/env".into(), format!("PATH={first}/usr/sbin:/usr/bin:/sbin:/bin").into()]);
+        // As the recorded transcripts were made: what Python and the library print comes in the order in which they do.
+        args.push("PYTHONUNBUFFERED=1".into());
+        args.extend(words.iter().map(OsString::from));
+        start("chroot", args, way.deadline, way.stdin.map(|line| line.as_bytes().to_vec()))
+    }
+
+    /// Gives the root a `/dev` of its own, in which KFD's device can stand.
+    pub fn own_devices(&self) -> Result<(), String> {
+        let dev = self.root.join("dev");
+        mount(&["-t", "tmpfs"], Path::new("tmpfs"), &dev)?;
+        for name in ["null", "zero", "urandom", "kfd"] {
+            let place = dev.join(name);
+            fs::write(&place, "").map_err(|error| format!("{}: {error}", place.display()))?;
+            let real = Path::new("/dev").join(name);
+            if name != "kfd" {
+                mount(&["--bind"], &real, &place)?;
+            }
+        }
+        // The library's lock lives there.
+        fs::create_dir(dev.join("shm")).map_err(|error| error.to_string())
+    }
+
     /// Shows the machine of a host folder as this one.
     pub fn show(&self, host: &Path) -> Result<Shown<'_>, String> {
         let mut shown = Shown { lane: self, bound: Vec::new(), driver: None };
@@ -87,19 +118,9 @@ impl Shown<'_> {
         selected.into_iter().map(line).collect()
     }
 
-    /// Runs a program of the root.
+    /// Runs a program of the root on this machine.
     pub fn run(&self, words: &[&str], way: Way<'_>) -> Outcome {
-        let mut args: Vec<OsString> = Vec::new();
-        if way.user {
-            args.push("--userspec=65534:65534".into());
-        }
-        args.push(self.lane.root.clone().into());
-        let first = way.first.map_or_else(String::new, |folder| format!("/{folder}:"));
-        args.extend(["/usr/bin/env".into(), format!("PATH={first}/usr/sbin:/usr/bin:/sbin:/bin").into()]);
-        // As the recorded transcripts were made: what Python and the library print comes in the order in which they do.
-        args.push("PYTHONUNBUFFERED=1".into());
-        args.extend(words.iter().map(OsString::from));
-        start("chroot", args, way.deadline, way.stdin.map(|line| line.as_bytes().to_vec()))
+        self.lane.run(words, way)
     }
 }
 
@@ -118,7 +139,7 @@ impl Drop for Shown<'_> {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        for below in ["run", "proc", ""] {
+        for below in ["dev", "run", "proc", ""] {
             let _ = must("umount", &["--lazy", &self.root.join(below).to_string_lossy()], QUICK);
         }
     }

@@ -10,6 +10,7 @@
 mod accepted;
 mod compare;
 mod driver;
+mod hardware;
 mod lane;
 mod plan;
 mod play;

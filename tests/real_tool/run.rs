@@ -1,6 +1,5 @@
 //! `scripts/conformance`: options, the plan, the run, the table.
 
-use std::collections::VecDeque;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -12,6 +11,7 @@ use rocvet::domain::ToolVersion;
 
 use crate::accepted::Accepted;
 use crate::compare::{Compared, Outcome};
+use crate::hardware::{self, Trial};
 use crate::lane::Lane;
 use crate::plan::{self, Scene};
 use crate::play;
@@ -88,42 +88,47 @@ fn enter(words: Vec<String>) -> String {
     command.exec().to_string()
 }
 
-fn not_run(scenes: &[(Release, Vec<Scene>)], why: &str) -> ExitCode {
+fn not_run(planned: &[Planned], why: &str) -> ExitCode {
     let mut score = Score::default();
-    score.miss(scenes.iter().flat_map(|(_, scenes)| scenes).map(|scene| scene.calls.len()).sum());
+    score.miss(planned.iter().map(Planned::calls).sum());
     eprintln!("not run: {why}");
     println!("{}", score.line());
     ExitCode::from(NOT_RUN)
 }
 
-fn planned(options: &Options) -> Result<Vec<(Release, Vec<Scene>)>, String> {
-    let chosen = |release: &&Release| options.version.is_none_or(|version| version == release.tool);
-    let mut planned = Vec::new();
-    for release in RELEASES.iter().filter(chosen) {
-        let mut scenes = plan::read(include_str!("plan.toml"), release.tool, options.full)?;
-        if let Some(text) = &options.filter {
-            scenes.retain(|scene| scene.to_string().contains(text.as_str()));
-        }
-        planned.push((*release, scenes));
-    }
-    if planned.iter().all(|(_, scenes)| scenes.is_empty()) {
-        return Err("nothing matches; --list shows what there is".to_owned());
-    }
-    Ok(planned)
+/// What is planned for one release.
+struct Planned {
+    release: Release,
+    scenes: Vec<Scene>,
+    trials: Vec<Trial>,
 }
 
-fn print_plan(planned: &[(Release, Vec<Scene>)]) {
-    for (release, scenes) in planned {
-        let calls: usize = scenes.iter().map(|scene| scene.calls.len()).sum();
-        println!(
-            "planned: amd-smi {} of Debian {}: {} machines, {calls} calls",
-            release.tool,
-            release.suite,
-            scenes.len()
-        );
-        for scene in scenes {
-            println!("  {scene}: {} calls", scene.calls.len());
-        }
+impl Planned {
+    fn calls(&self) -> usize {
+        self.scenes.iter().map(|scene| scene.calls.len()).sum::<usize>() + self.trials.len()
+    }
+}
+
+fn planned(options: &Options) -> Result<Vec<Planned>, String> {
+    let chosen = |release: &&Release| options.version.is_none_or(|version| version == release.tool);
+    let filter = options.filter.as_deref().unwrap_or_default();
+    let mut planned = Vec::new();
+    for &release in RELEASES.iter().filter(chosen) {
+        let mut scenes = plan::read(include_str!("plan.toml"), release.tool, options.full)?;
+        scenes.retain(|scene| scene.to_string().contains(filter));
+        planned.push(Planned { release, scenes, trials: hardware::plan(release.tool, filter)? });
+    }
+    planned.retain(|planned| planned.calls() > 0);
+    if planned.is_empty() { Err("nothing matches; --list shows what there is".to_owned()) } else { Ok(planned) }
+}
+
+fn print_plan(planned: &[Planned]) {
+    for each in planned {
+        let Planned { release, scenes, trials } = each;
+        let (tool, suite, calls) = (release.tool, release.suite, each.calls());
+        println!("planned: amd-smi {tool} of Debian {suite}: {} machines, {calls} comparisons", scenes.len());
+        scenes.iter().for_each(|scene| println!("  {scene}: {} calls", scene.calls.len()));
+        trials.iter().for_each(|trial| println!("  {trial}"));
     }
 }
 
@@ -135,31 +140,27 @@ struct Shared<'a> {
     done: Mutex<usize>,
 }
 
-fn run(options: &Options, planned: &[(Release, Vec<Scene>)]) -> Result<u8, String> {
+fn run(options: &Options, planned: &[Planned]) -> Result<u8, String> {
     let start = Instant::now();
     let accepted = Accepted::read(include_str!("accepted.toml"))?;
     let scratch =
         tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).map_err(|error| error.to_string())?;
     let mut roots = Vec::new();
-    for (release, scenes) in planned.iter().filter(|(_, scenes)| !scenes.is_empty()) {
-        roots.push((*release, scenes, roots::prepare(*release, &|text| eprintln!("{text}"))?));
+    for each in planned {
+        roots.push((each, roots::prepare(each.release, &|text| eprintln!("{text}"))?));
     }
-    let total = planned.iter().map(|(_, scenes)| scenes.len()).sum();
+    let total = planned.iter().map(|each| each.scenes.len() + each.trials.len()).sum();
     let shared = Shared { accepted: &accepted, score: Mutex::default(), total, done: Mutex::default() };
     std::thread::scope(|threads| {
-        for (release, scenes, root) in &roots {
-            let queue = Mutex::new(scenes.iter().collect::<VecDeque<_>>());
-            let (shared, scratch) = (&shared, scratch.path().join(release.suite));
-            threads.spawn(move || play_all(&queue, root, &scratch, shared));
+        for (each, root) in &roots {
+            let (shared, scratch) = (&shared, scratch.path().join(each.release.suite));
+            threads.spawn(move || play_all(each, root, &scratch, shared));
         }
     });
     let score = shared.score.into_inner().map_err(|_| "a thread of the run ended early")?;
-    let tools: Vec<ToolVersion> = roots.iter().map(|(release, _, _)| release.tool).collect();
-    let stale = if options.filter.is_none() && options.version.is_none() {
-        accepted.stale(&score.used, &tools)
-    } else {
-        Vec::new()
-    };
+    let tools: Vec<ToolVersion> = planned.iter().map(|each| each.release.tool).collect();
+    let whole = options.filter.is_none() && options.version.is_none();
+    let stale = if whole { accepted.stale(&score.used, &tools) } else { Vec::new() };
     println!("{}", score.table());
     for number in &score.used {
         if let Some(entry) = accepted.entry(*number) {
@@ -172,35 +173,42 @@ fn run(options: &Options, planned: &[(Release, Vec<Scene>)]) -> Result<u8, Strin
     Ok(score.exit(stale.len()))
 }
 
-fn play_all(queue: &Mutex<VecDeque<&Scene>>, root: &Path, scratch: &Path, shared: &Shared<'_>) {
+fn play_all(planned: &Planned, root: &Path, scratch: &Path, shared: &Shared<'_>) {
     let lane = Lane::new(root, scratch);
-    while let Some(scene) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) {
+    for scene in &planned.scenes {
         let played = match &lane {
             Ok(lane) => play::scene(scene, lane, scratch, shared.accepted),
             Err(error) => Err(error.clone()),
         };
-        report(scene, played, shared);
+        report(planned.release.tool, &scene.to_string(), scene.calls.len(), played, shared);
+    }
+    let tried = match &lane {
+        Ok(lane) => hardware::run(&planned.trials, lane, scratch, shared.accepted),
+        Err(error) => planned.trials.iter().map(|_| Err(error.clone())).collect(),
+    };
+    for (trial, tried) in planned.trials.iter().zip(tried) {
+        report(planned.release.tool, &trial.to_string(), 1, tried.map(|compared| vec![compared]), shared);
     }
 }
 
-fn report(scene: &Scene, played: Result<Vec<Compared>, String>, shared: &Shared<'_>) {
+fn report(tool: ToolVersion, name: &str, planned: usize, played: Result<Vec<Compared>, String>, shared: &Shared<'_>) {
     let (Ok(mut score), Ok(mut done)) = (shared.score.lock(), shared.done.lock()) else { return };
     *done += 1;
     let progress = format!("[{}/{}]", *done, shared.total);
     let compared = match played {
         Ok(compared) => compared,
         Err(error) => {
-            score.miss(scene.calls.len());
-            return println!("{progress} not run: {scene}: {error}");
+            score.miss(planned);
+            return println!("{progress} not run: {name}: {error}");
         }
     };
     let mut different = 0;
     for each in &compared {
-        score.add(scene.tool, each);
+        score.add(tool, each);
         if let Outcome::Different(diff) = &each.outcome {
             different += 1;
             println!("DIFFERENT {}\n{diff}", each.name);
         }
     }
-    println!("{progress} {scene}: {} calls, {different} different", compared.len());
+    println!("{progress} {name}: {} compared, {different} different", compared.len());
 }

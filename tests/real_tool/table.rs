@@ -43,12 +43,6 @@ impl Score {
         }
     }
 
-    /// Adds something that is the same as it must be, or is not.
-    pub fn add_check(&mut self, tool: ToolVersion, row: &str, same: bool) {
-        let counts = self.rows.entry((tool, row.to_owned())).or_default();
-        *(if same { &mut counts.identical } else { &mut counts.different }) += 1;
-    }
-
     /// Counts what was planned and not run.
     pub fn miss(&mut self, calls: usize) {
         self.not_run += calls;

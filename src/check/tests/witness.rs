@@ -221,6 +221,11 @@ fn what_stands_in_the_way_is_named() {
                 &["unmet driver-not-loaded the driver"],
             ),
             case(
+                "no module, and yet GPUs: trees that somebody took a part of",
+                |seen| seen.driver().module = ModuleState::NotLoaded,
+                &["gap not reported the driver"],
+            ),
+            case(
                 "a driver on its way out",
                 |seen| seen.driver().module = ModuleState::Changing("going".to_owned()),
                 &["unmet driver-changing the driver"],
@@ -245,6 +250,24 @@ fn what_stands_in_the_way_is_named() {
             ),
             case("no KFD", |seen| seen.after.kfd = None, &["unmet kfd-missing KFD"]),
             case("a GPU without a node", |seen| seen.kfd().truncate(2), &["unmet hidden-nodes KFD"]),
+            case("a node that cannot be read", |seen| seen.after.kfd_hidden = vec![9], &["unmet hidden-nodes KFD"]),
+            case(
+                "a GPU that another driver holds for guests",
+                |seen| {
+                    seen.sysfs()[1].driver = Reading::Value("gim".to_owned());
+                    seen.kfd().truncate(2);
+                },
+                &[],
+            ),
+            case(
+                "a machine whose GPUs are all in guests",
+                |seen| {
+                    seen.sysfs().iter_mut().for_each(|gpu| gpu.driver = Reading::Value("vfio-pci".to_owned()));
+                    seen.after.kfd = None;
+                    list_fails(seen, "no GPU");
+                },
+                &[],
+            ),
             case(
                 "a GPU in reset",
                 |seen| {
@@ -297,4 +320,34 @@ fn what_stands_in_the_way_is_named() {
             case("nobody asked for the driver", |seen| seen.after.driver = None, &["gap not reported the driver"]),
         ],
     );
+}
+
+#[test]
+fn a_gpu_that_is_in_a_guest_contradicts_nothing_here() {
+    let mut missed = Vec::new();
+    for spec in [
+        CheckSpec::WitnessModes,
+        CheckSpec::WitnessCount,
+        CheckSpec::WitnessMemory,
+        CheckSpec::WitnessRenderNodes,
+        CheckSpec::WitnessOrder,
+        CheckSpec::WitnessHive,
+        CheckSpec::WitnessReadable,
+    ] {
+        let mut seen = super::healthy();
+        seen.kfd().truncate(2);
+        seen.list().truncate(2);
+        seen.modes().truncate(2);
+        seen.sizes().truncate(2);
+        seen.render().truncate(2);
+        seen.hip().truncate(2);
+        // Its own function's partition files are the host driver's business.
+        seen.sysfs()[SECOND].compute = Reading::NotReported;
+        if !told(&spec, &seen).is_empty() {
+            missed.push(spec.id().id());
+        }
+        seen.sysfs()[SECOND].driver = Reading::Value("gim".to_owned());
+        assert_eq!(told(&spec, &seen), [""; 0], "{}", spec.id());
+    } // Of this machine's own, a GPU without nodes is missed by whoever looks at each GPU.
+    assert_eq!(missed, ["witness.modes", "witness.memory", "witness.hive", "witness.readable"]);
 }

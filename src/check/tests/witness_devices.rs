@@ -76,6 +76,14 @@ fn devices_are_counted_by_everybody() {
                 |seen| (seen.after.sysfs, seen.after.kfd) = (None, None),
                 &["gap not reported the machine"],
             ),
+            case(
+                "nodes that a container hides are no hole",
+                |seen| {
+                    lose_the_last(seen);
+                    seen.after.kfd_hidden = vec![5];
+                },
+                &[],
+            ),
             case("the modes of an unknown part count nothing", |seen| seen.become_part(0x1234), &[]),
         ],
     );

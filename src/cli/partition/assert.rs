@@ -18,7 +18,7 @@ Examples:
   validate partition assert --compute CPX --devices 64 || drain-node
   validate partition assert --memory NPS1 --gpu 0 --gpu 0000:26:00.0
 
-Reads sysfs (modes) and the KFD topology (number of devices), starts no process and never asks amd-smi.
+Reads sysfs (modes) and, with --devices, the KFD topology; starts no process and never asks amd-smi.
 
 Exit codes: 0 all of it is so, 1 something is not, 3 it could not be read, 64 usage error, 69 there is no GPU";
 
@@ -46,7 +46,8 @@ pub struct AssertArgs {
 pub fn run(args: &AssertArgs) -> Outcome {
     let host = args.machine.host.open()?;
     let root = host.sysfs_root();
-    let look = Snapshot { sysfs: Some(sysfs::read_sysfs(&root)), kfd: kfd::read_kfd(&root), ..Snapshot::default() };
+    let kfd = if args.devices.is_some() { kfd::read_addresses(&root) } else { None };
+    let look = Snapshot { sysfs: Some(sysfs::read_modes(&root)), kfd, ..Snapshot::default() };
     let all = sockets(&look);
     let gpus: Vec<_> = places(&args.machine, &all)?.into_iter().filter_map(|place| all.get(place)).collect();
     let expected = Expected { compute: args.compute, memory: args.memory, devices: args.devices };

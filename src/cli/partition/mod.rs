@@ -6,10 +6,14 @@ mod choose;
 mod ledger;
 mod models;
 mod page;
+mod place;
 mod plan;
 mod plan_models;
+mod release;
 mod restore;
+mod show;
 pub mod state;
+mod usage;
 
 use clap::{Args, Subcommand};
 
@@ -27,6 +31,9 @@ pub struct PartitionArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show what every witness says of modes and devices, side by side
+    #[command(after_help = show::HELP)]
+    Show(show::ShowArgs),
     /// Say what it takes to set modes, and what stands in the way; touches nothing
     #[command(after_help = plan::HELP)]
     Plan(plan::PlanArgs),
@@ -40,14 +47,14 @@ enum Command {
     #[command(after_help = restore::HELP)]
     Restore(restore::RestoreArgs),
     /// Give models devices, and write down what each may use
-    #[command(after_help = ledger::PLACE_HELP)]
-    Place(Box<ledger::PlaceArgs>),
+    #[command(after_help = place::HELP)]
+    Place(Box<place::PlaceArgs>),
     /// Take models out of the ledger
-    #[command(after_help = ledger::RELEASE_HELP)]
-    Release(ledger::ReleaseArgs),
+    #[command(after_help = release::HELP)]
+    Release(release::ReleaseArgs),
     /// Set the ledger against what is in use, and say what is left
-    #[command(after_help = ledger::USAGE_HELP)]
-    Usage(ledger::UsageArgs),
+    #[command(after_help = usage::HELP)]
+    Usage(usage::UsageArgs),
 }
 
 /// Runs the command.
@@ -56,12 +63,13 @@ enum Command {
 /// Wrong input, or something that the command needs is not there.
 pub fn run(args: &PartitionArgs) -> Outcome {
     match &args.command {
+        Command::Show(args) => show::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Assert(args) => assert::run(args),
         Command::Apply(args) => apply::run(args),
         Command::Restore(args) => restore::run(args),
-        Command::Place(args) => ledger::place(args),
-        Command::Release(args) => ledger::release(args),
-        Command::Usage(args) => ledger::compare(args),
+        Command::Place(args) => place::run(args),
+        Command::Release(args) => release::run(args),
+        Command::Usage(args) => usage::run(args),
     }
 }

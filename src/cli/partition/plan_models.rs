@@ -1,12 +1,14 @@
 //! `validate partition plan --model`: in which modes models fit, which device each gets, and what to use there.
 
+use anyhow::anyhow;
 use serde::Serialize;
 
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome as Ended};
 use crate::domain::{Bytes, Provenance};
 use crate::placement::{
-    Closest, Instance, Known, Lacking, Mode, ModelPlan, Outcome, Room, Sizes, Wanted as Model, plan_models,
+    Closest, Devices, Instance, Known, Lacking, Mode, ModelPlan, Outcome, Room, Sizes, Wanted as Model, devices_of,
+    plan_models,
 };
 use crate::run::{Wanted, look};
 use crate::topology::sockets;
@@ -39,6 +41,7 @@ pub fn run(session: &Session, machine: &MachineArgs, models: &ModelArgs, format:
     let seen = looked(session);
     let all = sockets(&seen);
     let gpus: Vec<_> = places(machine, &all)?.into_iter().filter_map(|place| all.get(place)).collect();
+    some_device(&devices_of(&seen, &gpus))?;
     let plan = plan_models(&seen, &gpus, &wishes, models.ceiling(), &models.style()).map_err(Failure::usage)?;
     if let Some(signal) = session.signal() {
         return Ok(Exit::Interrupted(signal));
@@ -56,6 +59,21 @@ pub fn run(session: &Session, machine: &MachineArgs, models: &ModelArgs, format:
         Outcome::Now | Outcome::InOtherModes { .. } => Exit::Done,
         Outcome::Nowhere { .. } => Exit::Run(1),
     })
+}
+
+/// Models need devices that say what they have.
+///
+/// # Errors
+/// None of these GPUs has one.
+pub fn some_device(devices: &Devices) -> Result<(), Failure> {
+    if !devices.usable.is_empty() {
+        return Ok(());
+    }
+    let why: String = devices.unusable.iter().map(|why| format!("; {why}")).collect();
+    Err(Failure::unavailable(anyhow!(
+        "no logical device of these GPUs can be read from the KFD topology, so nothing is known of their memory{why}; \
+         `validate doctor` says what stands in the way"
+    )))
 }
 
 /// What models need to know of a machine: the kernel's trees, and HIP's free memory.

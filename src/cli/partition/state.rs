@@ -10,7 +10,7 @@ use crate::change::{Kind, Lock, Store};
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::results;
-use crate::host::Host;
+use crate::host::{Host, simulated};
 use crate::witness::tree::Tree;
 
 /// The folder of what is remembered of a machine, its journals and its ledger: the one named; inside of a simulated host;
@@ -21,7 +21,7 @@ use crate::witness::tree::Tree;
 pub fn folder(named: Option<&Path>, host: &Host) -> Result<PathBuf, Failure> {
     let dir = match (named, host) {
         (Some(named), _) => named.to_owned(),
-        (None, Host::Simulated { dir, .. }) => dir.join("partition"),
+        (None, Host::Simulated { dir, .. }) => dir.join(simulated::REMEMBERED),
         (None, Host::Recorded { .. }) => {
             let problem =
                 "a recording cannot be changed, and nothing is written into it; --state DIR names another folder";

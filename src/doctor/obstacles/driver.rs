@@ -24,6 +24,13 @@ fn module(seen: &Seen<'_>, state: &ModuleState) -> Option<Obstacle> {
         ModuleState::Live => None,
         // Where no GPU is on the bus either, that is the better thing to say.
         ModuleState::NotLoaded if seen.sockets.is_empty() && !on_bus => None,
+        ModuleState::NotLoaded if !seen.sockets.is_empty() => Some(obstacle(
+            "driver-unreadable",
+            Weight::Limits,
+            "GPUs are shown and /sys/module/amdgpu is not: the state and version of the driver cannot be told",
+            "give this process the host's /sys (in a container: do not mask /sys/module); of a recording, record all of it",
+            "",
+        )),
         ModuleState::NotLoaded => Some(obstacle(
             "driver-missing",
             Weight::Blocks,

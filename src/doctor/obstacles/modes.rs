@@ -51,7 +51,7 @@ fn virtual_function(seen: &Seen<'_>) -> Option<Obstacle> {
 
 fn unreadable(seen: &Seen<'_>) -> Option<Obstacle> {
     let absent = seen.sockets.iter().filter(|socket| !socket.parts().0.is_empty()).filter_map(|socket| {
-        let problem = socket.compute().absence().or_else(|| socket.memory().absence())?;
+        let problem = socket.compute_in_force().absence().or_else(|| socket.memory_in_force().absence())?;
         Some(format!("{} ({problem})", socket.bdf))
     });
     let names: Vec<String> = absent.collect();
@@ -59,7 +59,7 @@ fn unreadable(seen: &Seen<'_>) -> Option<Obstacle> {
         obstacle(
             "modes-unreadable",
             Weight::Limits,
-            format!("the modes in force cannot be read: GPU {}", listed(&names)),
+            format!("the partition files cannot be read: GPU {}", listed(&names)),
             "see whether the GPU is in reset or the driver failed: sudo dmesg | grep amdgpu",
             "facts/amd-smi.md 3.3 (EPERM in reset, UNKNOWN, empty file)",
         )

@@ -4,7 +4,7 @@ use crate::doctor::Caller;
 use crate::doctor::diagnosis::Seen;
 use crate::doctor::obstacle::{Obstacle, Weight, obstacle};
 use crate::doctor::tool::Trouble;
-use crate::domain::{Platform, Reading, ToolVersion};
+use crate::domain::{Platform, Provenance, Reading, ToolVersion};
 use crate::facts::{self, Bug};
 
 pub(super) fn obstacles(seen: &Seen<'_>) -> Vec<Obstacle> {
@@ -25,6 +25,13 @@ fn unable(seen: &Seen<'_>, trouble: &Trouble) -> Option<Obstacle> {
     let lost = "checks that ask it are not evaluated";
     match trouble {
         Trouble::NotAsked => None,
+        Trouble::Missing(_) if seen.environment.provenance == Provenance::Recorded => Some(obstacle(
+            "tool-missing",
+            Weight::Limits,
+            format!("what amd-smi says of its version was not recorded: {lost}"),
+            "record the machine with `validate record DIR`",
+            "",
+        )),
         Trouble::Missing(reason) => Some(obstacle(
             "tool-missing",
             Weight::Limits,

@@ -10,8 +10,8 @@ use crate::sim::{Kernel, Machine};
 use crate::witness::tree::Tree;
 
 use super::store::state_text;
-use super::tree::{TREES, forget, put, remove, replace, unwritable};
-use super::{GENERATION_FILE, KMSG_FILE, LOCK_FILE, MACHINE_FILE, STATE_FILE, Sharing, lock};
+use super::tree::{TREES, forget, put, remove, replace_trees, unwritable};
+use super::{GENERATION_FILE, KMSG_FILE, LOCK_FILE, MACHINE_FILE, REMEMBERED, STATE_FILE, Sharing, lock};
 
 /// The faces that a simulated machine shows. Its tree is hundreds of files: making and removing them takes longer than
 /// asking the tool.
@@ -42,6 +42,8 @@ pub fn create(dir: &Path, machine: &Machine, faces: Faces) -> Result<(), HostErr
         .open(&path)
         .map_err(|error| unwritable(&path, error))?;
     let _lock = lock(dir, Sharing::Alone)?;
+    // It was remembered of another machine.
+    remove(&dir.join(REMEMBERED))?;
     put(dir, MACHINE_FILE, described.as_bytes())?;
     put(dir, STATE_FILE, &state_text(kernel.state())?)?;
     match faces {
@@ -55,9 +57,7 @@ pub fn create(dir: &Path, machine: &Machine, faces: Faces) -> Result<(), HostErr
 }
 
 fn show_trees(dir: &Path, kernel: &Kernel) -> Result<(), HostError> {
-    for name in TREES {
-        replace(dir, name, kernel)?;
-    }
+    replace_trees(dir, kernel)?;
     put(dir, GENERATION_FILE, format!("{}\n", kernel.state().generation).as_bytes())?;
     put(dir, KMSG_FILE, kmsg(&kernel.view()).as_bytes())
 }

@@ -18,6 +18,9 @@ pub use program::install_program;
 pub use store::{hold, load, reload, update};
 pub use write::{Write, write};
 
+/// Folder of what commands remember of the machine: journals of changes, and the ledger of models.
+pub const REMEMBERED: &str = "partition";
+
 /// The machine, as it was described.
 const MACHINE_FILE: &str = "machine.toml";
 

@@ -6,7 +6,7 @@ use crate::host::{HostError, read_text};
 use crate::sim::{Kernel, Machine, MachineError, State};
 use crate::witness::tree::{Tree, TreeError, TreeProblem};
 
-use super::tree::{TREES, put, replace};
+use super::tree::{put, replace_trees};
 use super::{GENERATION_FILE, Lock, MACHINE_FILE, STATE_FILE, Sharing, lock};
 
 /// Longest machine or state file that is read.
@@ -84,7 +84,7 @@ pub(super) fn show(dir: &Path, kernel: &Kernel) -> Result<(), HostError> {
     if shown.as_ref() == Some(&number) {
         return Ok(());
     }
-    TREES.iter().try_for_each(|name| replace(dir, name, kernel))?;
+    replace_trees(dir, kernel)?;
     put(dir, GENERATION_FILE, &number)
 }
 

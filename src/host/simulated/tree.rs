@@ -16,11 +16,16 @@ use crate::sim::render::sysfs::{Entry, tree};
 /// The trees of a host.
 pub(super) const TREES: [&str; 3] = ["sys", "proc", "dev"];
 
-/// Renders one tree beside the old one and puts it in its place; readers see the one or the other.
-pub(super) fn replace(dir: &Path, name: &str, kernel: &Kernel) -> Result<(), HostError> {
+/// Renders every tree beside the old one and puts it in its place; readers see the one or the other.
+pub(super) fn replace_trees(dir: &Path, kernel: &Kernel) -> Result<(), HostError> {
+    let entries = tree(&kernel.view(), kernel.machine());
+    TREES.iter().try_for_each(|name| replace(dir, name, &entries))
+}
+
+fn replace(dir: &Path, name: &str, entries: &[Entry]) -> Result<(), HostError> {
     let (place, fresh) = (dir.join(name), dir.join(format!("{name}.new")));
     remove(&fresh)?;
-    write(&fresh, name, kernel)?;
+    write(&fresh, name, entries)?;
     match renameat_with(CWD, &fresh, CWD, &place, RenameFlags::EXCHANGE) {
         // What was in the place now lies beside it.
         Ok(()) => remove(&fresh),
@@ -43,14 +48,14 @@ pub(super) fn unwritable(path: &Path, error: std::io::Error) -> HostError {
     HostError::Unwritable { path: path.to_owned(), error }
 }
 
-fn write(root: &Path, name: &str, kernel: &Kernel) -> Result<(), HostError> {
+fn write(root: &Path, name: &str, entries: &[Entry]) -> Result<(), HostError> {
     let mut made = HashSet::new();
     make_dir(root, &mut made)?;
-    for entry in tree(&kernel.view(), kernel.machine()) {
+    for entry in entries {
         let Some(below) = entry.path().strip_prefix(name).and_then(|path| path.strip_prefix('/')) else { continue };
         let path = root.join(below);
         let fail = |error| unwritable(&path, error);
-        match &entry {
+        match entry {
             Entry::Dir { .. } => make_dir(&path, &mut made)?,
             Entry::File { content, mode, .. } => {
                 make_parent(&path, &mut made)?;

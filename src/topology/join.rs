@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 
 use crate::domain::Bdf;
-use crate::topology::Socket;
 use crate::witness::Snapshot;
 use crate::witness::amd_smi::ListRow;
 
+use super::Socket;
+
 /// Addresses of the devices that KFD shows, grouped by GPU in PCI order: the order in which amd-smi finds them on most
 /// machines. The function digit is the partition.
-pub(super) fn kfd_devices(sockets: &[Socket<'_>]) -> Vec<Bdf> {
+pub fn kfd_devices(sockets: &[Socket<'_>]) -> Vec<Bdf> {
     sockets.iter().flat_map(|socket| &socket.nodes).filter_map(|node| node.bdf.value().copied()).collect()
 }
 
 /// The device behind each of these indexes, by what `list` says of it: its address where every device has its own, else
 /// its KFD ids (older tools give every partition the address of its GPU). `None` unless all are different, each on one of
 /// these GPUs: 24.x can print addresses out of memory that nobody wrote.
-pub(super) fn by_identity(look: &Snapshot, indexes: &[u32], sockets: &[Socket<'_>]) -> Option<Vec<Bdf>> {
+pub fn by_identity(look: &Snapshot, indexes: &[u32], sockets: &[Socket<'_>]) -> Option<Vec<Bdf>> {
     let rows = look.list.as_ref()?.answer.value.value()?;
     let each = |found: &dyn Fn(&ListRow) -> Option<Bdf>| {
         let device = |index: &u32| {
@@ -30,7 +31,7 @@ pub(super) fn by_identity(look: &Snapshot, indexes: &[u32], sockets: &[Socket<'_
 }
 
 /// As [`by_identity`]; else by order, where as many devices are known as there are indexes.
-pub(super) fn devices(look: &Snapshot, indexes: &[u32], sockets: &[Socket<'_>], known: &[Bdf]) -> Vec<Option<Bdf>> {
+pub fn devices(look: &Snapshot, indexes: &[u32], sockets: &[Socket<'_>], known: &[Bdf]) -> Vec<Option<Bdf>> {
     if let Some(devices) = by_identity(look, indexes, sockets) {
         return devices.into_iter().map(Some).collect();
     }
