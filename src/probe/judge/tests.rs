@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::probe::engine::reference;
 use crate::probe::spec::{ProbeSpec, Work};
@@ -19,9 +21,13 @@ const FAMILIES: &[&str] = &[
     "reduce-sum/_/50x40/all",
     "reduce-mean/_/50x40/last",
     "reduce-max/_/50x40/last",
+    "reduce-mean/_/2x16384/last",
     "softmax/_/9x30",
+    "softmax/_/2x16384",
     "layer-norm/_/9x30",
+    "layer-norm/_/2x16384",
     "batch-norm/_/4x3x5x5/train",
+    "batch-norm/_/8x2x32x32/train",
     "batch-norm/_/4x3x5x5/eval",
     "pool-max/_/2x3x9x9/3x3/s2p1",
     "pool-average/_/2x3x9x9/3x3/s2p1",
@@ -203,4 +209,32 @@ fn a_verdict_is_told_in_one_line() {
     wrong.values[2] = 0.5;
     insta::assert_snapshot!(judged.judge(&Output::of(&judged.result)), @"numbers are right: RMS error 1.6e-4 of at most 8.2e-3; largest error, by its bound, 1.3e-4 of at most 3.5e-3 at [1, 1]: 0.5810546875 for 0.5811884017157375");
     insta::assert_snapshot!(judged.judge(&Output::of(&wrong)), @"numbers are wrong: errors are too large together; elements too far off: 1 (RMS error 4.1e-2 of at most 8.2e-3; largest error, by its bound, 5.8e-2 of at most 3.4e-3 at [0, 2]: 0.5 for 0.44193616392280344)");
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_worker_says_is_judged_and_the_verdict_can_be_kept(
+        values in proptest::collection::vec(prop_oneof![any::<f64>(), Just(0.0), Just(POISON), -2.0..2.0], 0..8),
+        blocks in proptest::collection::vec(any::<f64>(), 0..3),
+        counts in any::<[u64; 3]>(),
+        honest in any::<bool>(),
+        which in 0..2_usize,
+    ) {
+        let name = ["matmul/f32/2x3x3", "train-sgd/f32/2x1x2x2/2/2/5"][which];
+        let judged = Judged::of(name);
+        let mut output = Output::of(&judged.result);
+        output.values.0[..values.len().min(6)].copy_from_slice(&values[..values.len().min(6)]);
+        if honest {
+            output = Output::of(&Tensor { shape: output.shape, values: output.values.0 });
+        } else {
+            output.values.0.truncate(values.len());
+            output.blocks.0 = blocks;
+            [output.non_finite, output.zeros, output.unwritten] = counts;
+        }
+        let numbers = judged.judge(&output);
+        prop_assert!(!numbers.to_string().is_empty());
+        let text = serde_json::to_string(&numbers).unwrap();
+        let back: Result<Numbers, _> = serde_json::from_str(&text);
+        prop_assert!(back.as_ref().is_ok_and(|back| *back == numbers), "{text}: {back:?}");
+    }
 }

@@ -166,7 +166,7 @@ impl<'a, T: Real> Network<'a, T> {
         let weights = round(self.kernels.weights(self.input, &activations));
         let channel_sum = |filter: usize| {
             let channels = activations.chunks(self.area()).skip(filter).step_by(filters);
-            channels.flatten().fold(T::zero(), |sum, value| sum + *value)
+            rows::total(channels.flatten().copied())
         };
         let bias = round((0..filters).map(channel_sum).collect());
         let unscaled = |values: Vec<T>| scaled(&values, 1.0 / scale);

@@ -58,13 +58,31 @@ pub fn batch_norm<T: Real>(
 /// Mean, and variance around it (divided by the number of elements).
 fn moments<'a, T: Real, I: Iterator<Item = &'a T>>(count: usize, values: impl Fn() -> I) -> (T, T) {
     let count = T::count(count);
-    let mean = values().fold(T::zero(), |sum, value| sum + *value) / count;
-    let squares = values().fold(T::zero(), |sum, value| sum + (*value - mean) * (*value - mean));
+    let mean = total(values().copied()) / count;
+    let squares = total(values().map(|value| (*value - mean) * (*value - mean)));
     (mean, squares / count)
 }
 
 fn sum<T: Real>(row: &[T]) -> T {
-    row.iter().fold(T::zero(), |sum, value| sum + *value)
+    total(row.iter().copied())
+}
+
+/// The sum, of parts that are summed up first: in f32 a long sum of one number after the other would lose what PyTorch,
+/// which sums by halves, does not.
+pub(super) fn total<T: Real>(values: impl Iterator<Item = T>) -> T {
+    /// Numbers of one part.
+    const PART: usize = 64;
+    let mut parts = Vec::new();
+    let (mut part, mut length) = (T::zero(), 0);
+    for value in values {
+        part = part + value;
+        length += 1;
+        if length == PART {
+            parts.push(std::mem::replace(&mut part, T::zero()));
+            length = 0;
+        }
+    }
+    if parts.is_empty() { part } else { total(parts.into_iter()) + part }
 }
 
 pub(super) fn mean<T: Real>(row: &[T]) -> T {
