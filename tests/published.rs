@@ -164,6 +164,13 @@ fn a_folder_without_trees_or_with_a_broken_host_file_is_no_host() {
     fs::write(root.path().join("host.toml"), "kind = 'recorded'\n").unwrap();
     let error = rocvet::host::Host::open(root.path()).unwrap_err().to_string();
     assert!(error.contains("host.toml"), "{error}");
+    // Cut off while it was written: its host.toml would have come last.
+    for part in ["machine.toml", "transcripts", "manifest.toml"] {
+        let root = tree(&[]);
+        fs::write(root.path().join(part), "").unwrap();
+        let error = rocvet::host::Host::open(root.path()).unwrap_err().to_string();
+        assert!(error.contains("host.toml") && error.contains("no such file"), "{part}: {error}");
+    }
     let empty = tempfile::tempdir().unwrap();
     let error = rocvet::host::Host::open(empty.path()).unwrap_err().to_string();
     assert!(error.contains("host.toml") && error.contains("no such file"), "{error}");

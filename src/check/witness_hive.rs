@@ -101,8 +101,10 @@ fn modes(collector: &mut Collector, placed: &[(&Socket<'_>, u64)]) {
         let Some(mode) = need(collector, &socket.name(), "current_memory_partition", &reading) else { continue };
         hives.entry(*hive).or_default().push((socket, *mode));
     }
-    for (hive, members) in hives {
-        let subject = format!("hive {}", shown(hive));
+    for members in hives.into_values() {
+        // By a member: the hive's own number names the machine.
+        let Some((first, _)) = members.first() else { continue };
+        let subject = format!("hive of {}", first.name());
         let modes: BTreeSet<MemoryMode> = members.iter().map(|(_, mode)| *mode).collect();
         if let (Some(mode), 1) = (modes.first(), modes.len()) {
             collector.met(subject, "one memory mode", format!("{mode} on {} GPUs (sysfs)", members.len()));

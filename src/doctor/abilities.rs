@@ -62,7 +62,7 @@ fn query(seen: &Seen<'_>, obstacles: &[Obstacle]) -> Ability {
         return Ability::no(block.what.clone());
     }
     let mut through = Vec::new();
-    if seen.look.sysfs.as_ref().is_some_and(|gpus| !gpus.is_empty()) {
+    if seen.sockets.iter().any(|gpu| gpu.sysfs.is_some()) {
         through.push("sysfs");
     }
     if seen.look.kfd.as_ref().is_some_and(|nodes| !nodes.is_empty()) {

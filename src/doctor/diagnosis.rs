@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::{Bytes, Provenance, Reading};
-use crate::topology::{Socket, Whereabouts, sockets, whereabouts};
+use crate::topology::{Socket, Whereabouts, own_sockets, whereabouts};
 use crate::witness::{KfdProcess, ModuleState, Snapshot};
 
 use super::abilities::Abilities;
@@ -90,7 +90,7 @@ pub(super) struct Seen<'a> {
 
 /// Diagnoses.
 pub fn diagnose(look: &Snapshot, environment: &Environment) -> Diagnosis {
-    let sockets = sockets(look);
+    let sockets = own_sockets(look);
     let processes = look.processes.as_ref().map_or(Reading::NotReported, Reading::as_ref);
     let seen = Seen {
         look,

@@ -18,8 +18,21 @@ pub struct Environment {
     pub adapters: Vec<PciAdapter>,
     /// ROCm as its files say, each installation once.
     pub rocm: Vec<RocmRelease>,
+    /// What the caller's shell leaves of the devices; nothing but on the real machine.
+    pub filters: DeviceFilters,
     /// Programs that run probes with torch, by path; looked for on the real machine only.
     pub workers: Vec<String>,
+}
+
+/// The variables by which ROCm's runtimes leave devices out, where they are set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceFilters {
+    /// `ROCR_VISIBLE_DEVICES`.
+    pub rocr: Option<String>,
+    /// `HIP_VISIBLE_DEVICES`.
+    pub hip: Option<String>,
+    /// `CUDA_VISIBLE_DEVICES`.
+    pub cuda: Option<String>,
 }
 
 /// Who asks.

@@ -43,6 +43,7 @@ impl Made {
             caller: Caller::Root,
             adapters: vec![adapter("amdgpu")],
             rocm: Vec::new(),
+            filters: DeviceFilters::default(),
             workers: vec!["/usr/bin/validate-probe-torch".to_owned()],
         };
         Self { look, environment }
@@ -248,6 +249,37 @@ fn cases() -> Vec<(&'static str, Made, Weight, &'static [&'static str])> {
             }),
             Limits,
             &["/dev/kfd", "group 44", "0660", "usermod"],
+        ),
+        (
+            "other-driver",
+            made().gpu(|gpu| gpu.driver = Reading::Value("gim".to_owned())).with(|made| {
+                made.look.kfd = None;
+                made.environment.adapters = vec![adapter("gim")];
+            }),
+            Blocks,
+            &["held by gim", "guest"],
+        ),
+        ("nodes-hidden", made().with(|made| made.look.kfd_hidden = vec![4, 11]), Limits, &["4, 11", "--device"]),
+        (
+            "devices-filtered",
+            made().with(|made| made.environment.filters.rocr = Some("0,3".to_owned())),
+            Note,
+            &["ROCR_VISIBLE_DEVICES: HIP programs started from here see 2 of 8 devices", "unset"],
+        ),
+        (
+            "devices-filtered",
+            made().with(|made| made.environment.filters.hip = Some("0,8,1".to_owned())),
+            Limits,
+            &["1 of 8", "HIP_VISIBLE_DEVICES ends at \"8\" (no device has this index)"],
+        ),
+        (
+            "devices-filtered",
+            made().with(|made| {
+                made.environment.filters.rocr = Some("2,3".to_owned());
+                made.environment.filters.cuda = Some("2,3".to_owned());
+            }),
+            Limits,
+            &["0 of 8", "counts in what ROCR_VISIBLE_DEVICES left"],
         ),
         ("not-root", made().with(|made| made.environment.caller = Caller::User), Limits, &["sudo"]),
         (

@@ -68,7 +68,7 @@ impl Host {
     pub fn open(dir: &Path) -> Result<Self, HostError> {
         let tree = Tree::open(dir)?;
         let file = match HostFile::read(&tree) {
-            Err(HostError::Unreadable(error)) if error.problem == TreeProblem::Missing && tree.names("sys").is_ok() => {
+            Err(HostError::Unreadable(error)) if error.problem == TreeProblem::Missing && holds_trees(&tree) => {
                 return Ok(Self::trees(dir));
             }
             read => read?,
@@ -218,6 +218,14 @@ impl Host {
             Self::Simulated { dir, .. } | Self::Recorded { dir, .. } => dir,
         }
     }
+}
+
+/// Whether there is a `sys`, and nothing of a simulated or recorded host that was cut off while it was written: those
+/// get their `host.toml` last.
+fn holds_trees(tree: &Tree) -> bool {
+    let names = tree.names("").unwrap_or_default();
+    let ours = ["machine.toml", "transcripts", MANIFEST_FILE];
+    names.iter().any(|name| name == "sys") && !names.iter().any(|name| ours.contains(&name.as_str()))
 }
 
 impl Call {

@@ -136,8 +136,9 @@ impl Journal {
         }
     }
 
-    /// Where a way back begins: no step of it is taken, and these requests may be waiting for a reload. A reload of
-    /// which the end is not known may not have happened; after a reboot no request waits, since it was the driver's.
+    /// Where a way back begins: no step of it is taken, and requests may be waiting for a reload. A reload of which the
+    /// end is not known may not have happened, or only its first half; after a reboot no request waits, since it was the
+    /// driver's, and the driver was loaded anew.
     pub fn way_back(&self, boot_id: Option<&str>) -> Begun {
         let mut waiting = Waiting::new();
         let rebooted = matches!((self.boot_id.as_deref(), boot_id), (Some(then), Some(now)) if then != now);
@@ -158,7 +159,8 @@ impl Journal {
                 }
             }
         }
-        Begun::with_waiting(waiting)
+        let cut = |taken: &Taken| taken.step == Step::Reload && taken.end == End::Open;
+        Begun::before(waiting, !rebooted && self.steps.iter().any(cut))
     }
 }
 
@@ -214,6 +216,18 @@ mod tests {
             (&[(nps4(), End::Done), (nps1(), End::Done)], Some("boot-1"), true),
         ] {
             assert_eq!(journal(steps).way_back(boot).waits(), waits, "{steps:?} {boot:?}");
+        }
+    }
+
+    #[test]
+    fn a_reload_that_was_cut_short_is_taken_up_again_in_the_same_boot() {
+        let (found, gone) = (journal(&[]).found, BTreeMap::new());
+        for (end, boot, reloads) in
+            [(End::Open, "boot-1", true), (End::Done, "boot-1", false), (End::Open, "boot-2", false)]
+        {
+            let begun = journal(&[(Step::Reload, end)]).way_back(Some(boot));
+            let next = crate::partition::next(&found, &gone, &BTreeMap::new(), &begun);
+            assert_eq!(next == Next::Do(Step::Reload), reloads, "{end:?} {boot}: {next:?}");
         }
     }
 

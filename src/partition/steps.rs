@@ -40,8 +40,8 @@ pub enum Step {
         /// Through which GPUs.
         gpus: Vec<Bdf>,
     },
-    /// Withdraw a request by asking for the mode in force. The tool would write nothing then
-    /// (`rsmi_dev_memory_partition_set` returns when the mode is there already), so this goes through the file.
+    /// Withdraw a request by asking for the mode in force. The tool writes nothing where the mode is in force already, so
+    /// this goes through the file.
     Withdraw {
         /// The mode in force.
         mode: MemoryMode,
@@ -77,6 +77,8 @@ impl std::fmt::Display for Step {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Begun {
     steps: BTreeSet<Step>,
+    /// A reload may have been cut short between unloading the driver and loading it.
+    cut: bool,
     waiting: Waiting,
 }
 
@@ -84,9 +86,9 @@ pub struct Begun {
 pub type Waiting = BTreeMap<Bdf, BTreeSet<MemoryMode>>;
 
 impl Begun {
-    /// Nothing was begun, and these requests may be waiting from before.
-    pub const fn with_waiting(waiting: Waiting) -> Self {
-        Self { steps: BTreeSet::new(), waiting }
+    /// Nothing was begun; these requests may be waiting from before, and a reload from before may have been cut short.
+    pub const fn before(waiting: Waiting, cut: bool) -> Self {
+        Self { steps: BTreeSet::new(), cut, waiting }
     }
 
     /// Notes that a step is taken.
@@ -135,6 +137,10 @@ pub fn next(
     begun: &Begun,
 ) -> Next {
     let mut shown = ModesByGpu::new();
+    let missing = |gpu: &Bdf| !matches!(now.get(gpu), Some(Reading::Value(_)));
+    if begun.cut && target.keys().any(missing) && !begun.has_reloaded() {
+        return Next::Do(Step::Reload);
+    }
     for gpu in target.keys() {
         match now.get(gpu) {
             Some(Reading::Value(modes)) => {
@@ -301,7 +307,7 @@ mod tests {
                     let mut driver = Driver::of(&[found; 3]);
                     let mut begun = Begun::default();
                     walk(&mut driver, &[target; 3], &mut begun, stop);
-                    let mut back = Begun::with_waiting(begun.reloaded());
+                    let mut back = Begun::before(begun.reloaded(), false);
                     let (_, end) = walk(&mut driver, &[found; 3], &mut back, 9);
                     assert_eq!((end, &driver.now), (Next::Reached, &vec![found; 3]), "{found} to {target} at {stop}");
                     assert!(driver.waiting.is_none_or(|mode| mode == found.memory), "{found} to {target} at {stop}");
@@ -323,6 +329,19 @@ mod tests {
         assert_eq!(asked, 2);
         let Next::Stuck { why } = next(&target, &now, &BTreeMap::new(), &deaf) else { panic!("reached") };
         assert!(why.contains("SPX/NPS1 after NPS4 was asked for"), "{why}");
+    }
+
+    #[test]
+    fn a_driver_that_was_left_unloaded_is_loaded() {
+        let target: ModesByGpu = [(gpu(0), modes(Spx, Nps1))].into();
+        let mut begun = Begun::before(Waiting::new(), true);
+        let gone = BTreeMap::new();
+        assert_eq!(next(&target, &gone, &BTreeMap::new(), &begun), Next::Do(Step::Reload));
+        begun.note(&Step::Reload);
+        assert!(matches!(next(&target, &gone, &BTreeMap::new(), &begun), Next::Stuck { .. }), "once");
+        let there = Driver::of(&[modes(Spx, Nps1)]).shown();
+        let begun = Begun::before(Waiting::new(), true);
+        assert_eq!(next(&target, &there, &BTreeMap::new(), &begun), Next::Reached, "not without need");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::files::{absent, parsed, text};
 use super::tree::Tree;
 use super::{DriverFacts, ModuleState};
 
+const MODULES: &str = "module";
+
 const MODULE: &str = "module/amdgpu";
 
 /// Modules that own the limit: the out-of-tree driver's, then the kernel's (facts/partitions.md section 3.4).
@@ -42,6 +44,10 @@ fn facts(tree: &Tree) -> DriverFacts {
 }
 
 fn state(tree: &Tree) -> ModuleState {
+    // Every kernel has modules to show: without the folder nothing is known, as in a tree of which a part was published.
+    if let Err(error) = tree.names(MODULES) {
+        return ModuleState::Unreadable(format!("/sys/{MODULES}: {}", error.problem));
+    }
     if let Err(error) = tree.names(MODULE) {
         let problem = error.problem.to_string();
         return if absent(&error.problem) { ModuleState::NotLoaded } else { ModuleState::Unreadable(problem) };

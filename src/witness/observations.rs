@@ -151,7 +151,7 @@ pub enum ModuleState {
     BuiltIn,
     /// No module folder.
     NotLoaded,
-    /// It cannot be told.
+    /// It cannot be told: also where there is no `/sys/module` at all.
     Unreadable(String),
 }
 

@@ -303,6 +303,9 @@ fn auto_takes_hardware_where_it_can_be_queried_else_a_simulated_machine_and_says
                 machine.starts_with("a simulated machine: simulated mi300x (1 GPU); this machine cannot"),
                 "{machine}"
             );
+            let shown = partition(&bench, &["show", "--host", "auto"]);
+            assert_eq!(shown.code, 0, "{}", shown.told());
+            assert!(shown.stdout.contains("a simulated machine: simulated mi300x"), "{}", shown.stdout);
             let place = partition(&bench, &["place", "--model", "Qwen/Qwen2.5-0.5B", "--host", "auto"]);
             assert_eq!(place.code, 69, "nothing is placed on what is not there: {}", place.told());
         }

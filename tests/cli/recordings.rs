@@ -15,13 +15,13 @@ const RECORDINGS: [(&str, &str, i32); 8] = [
     ("mi308x-cpx-nps4-27.1.0", "--machine mi308x --amd-smi 27.1.0 --compute CPX --memory NPS4", 0),
     ("mi300a-tpx-nps1-26.2.1", "--machine mi300a --amd-smi 26.2.1 --compute TPX", 0),
     ("mi355x-dpx-nps2-27.1.0", "--machine mi355x --amd-smi 27.1.0 --compute DPX --memory NPS2", 0),
-    ("rx5700xt-26.2.1", "--machine rx5700xt --amd-smi 26.2.1", 4),
+    ("rx5700xt-26.2.1", "--machine rx5700xt --amd-smi 26.2.1", 0),
     (
         "faulty-mi300x-7-of-8",
         "--machine mi300x --amd-smi 26.2.1 --compute CPX --memory NPS4 --fault missing_last_device",
         1,
     ),
-    ("faulty-mi300x-driver-missing", "--machine mi300x --amd-smi 26.2.1 --fault driver_missing", 3),
+    ("faulty-mi300x-driver-missing", "--machine mi300x --amd-smi 26.2.1 --fault driver_missing", 1),
 ];
 
 /// Set it to write the recordings anew.
@@ -82,13 +82,10 @@ fn a_recording_gives_the_verdicts_of_its_machine() {
         let verdicts = |host: &str| {
             let done = bench.run(&["run", "--host", host, "--format", "json", "--results", "r"]);
             assert_eq!(done.code, code, "{name}: {}", done.told());
-            // Where nothing applies there is no run, and so no record.
-            (code != 4).then(|| serde_json::from_str::<RunRecord>(&done.stdout).unwrap())
+            serde_json::from_str::<RunRecord>(&done.stdout).unwrap()
         };
         let recorded = verdicts(shipped(name).to_str().unwrap());
         let live = verdicts("host");
-        assert_eq!(recorded.is_some(), live.is_some());
-        let (Some(recorded), Some(live)) = (recorded, live) else { continue };
         assert_eq!(
             (recorded.provenance.to_string(), live.provenance.to_string()),
             ("recorded".into(), "simulated".into())
@@ -108,7 +105,9 @@ fn verdict(case: &CaseRecord) -> String {
         .findings
         .iter()
         .flat_map(|check| {
-            let findings = check.findings.iter().map(move |finding| {
+            // To record is to ask `partition`, which leaves xcp_config on the last profile.
+            let kept = check.findings.iter().filter(|finding| !finding.subject().ends_with("xcp_config"));
+            let findings = kept.map(move |finding| {
                 format!("{}: {:?} {} {}", check.check, finding.judgement(), finding.id(), finding.subject())
             });
             findings.chain(check.gaps.iter().map(move |gap| format!("{}: {} {}", check.check, gap.subject, gap.reason)))

@@ -1,6 +1,7 @@
 //! `validate run --hardware` itself, in a namespace where the real amd-smi answers over a simulated machine's tree: it must
 //! call that hardware, and come to the verdict that the shim's host gives. Then with an amd-smi first in PATH that hangs,
-//! floods, asks, or cannot make up its mind: a verdict in time, in bounded memory, and never a pass.
+//! floods, asks, or cannot make up its mind: a verdict in time, in bounded memory, and never a pass. And `validate
+//! partition apply`, through the real tool and through the files, on the driver that answers writes.
 
 use std::fmt;
 use std::fs;
@@ -10,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use rocvet::check::Judgement;
 use rocvet::domain::{CheckId, Ended, Provenance, ToolVersion};
-use rocvet::host::simulated::{Faces, create};
+use rocvet::host::simulated::{Faces, create, load};
 use rocvet::run::RunRecord;
 use rocvet::sim::Machine;
 
 use crate::accepted::Accepted;
 use crate::compare::{self, Compared, Outcome};
-use crate::lane::{Lane, Shown, Way};
+use crate::lane::{Lane, RELOADERS, Shown, Way};
 use crate::plan::{self, Call, Scene};
 use crate::play::Answer;
 use crate::program::start;
@@ -96,9 +97,35 @@ const OTHERS: [Other; 5] = [
     },
 ];
 
+/// A change of modes by `validate partition apply` on the machine that is shown.
+struct Change {
+    /// Options, and where they must lead.
+    options: &'static str,
+    /// A client holds the GPUs.
+    busy: bool,
+    /// Exit code.
+    code: i32,
+    /// Compute and memory mode in force afterwards, from SPX/NPS1.
+    modes: &'static str,
+}
+
+/// Each through the real tool and through the partition files; the driver is the one that answers writes.
+const CHANGES: [Change; 5] = [
+    Change { options: "--compute CPX", busy: false, code: 0, modes: "CPX/NPS1" },
+    Change { options: "--compute CPX --memory NPS4 --yes --reload-driver", busy: false, code: 0, modes: "CPX/NPS4" },
+    Change { options: "--compute CPX --memory NPS4 --yes", busy: false, code: 64, modes: "SPX/NPS1" },
+    Change { options: "--compute SPX --memory NPS4 --yes --reload-driver", busy: false, code: 1, modes: "SPX/NPS1" },
+    Change { options: "--compute CPX", busy: true, code: 1, modes: "SPX/NPS1" },
+];
+
+/// What a change goes through.
+const WAYS: [&str; 2] = ["amd-smi", "sysfs"];
+
 /// One thing that is tried.
 #[derive(Debug, Clone)]
 pub enum Trial {
+    /// Modes set, or refused and left alone: indexes into [`CHANGES`] and [`WAYS`].
+    Applies(Scene, usize, usize),
     /// The same verdict on the real tool and on the shim.
     SameVerdict(Scene),
     /// The right verdict in time, with another program in the place of amd-smi: an index into [`OTHERS`].
@@ -108,10 +135,15 @@ pub enum Trial {
 /// What is tried on one tool; with a filter, that whose name contains it.
 pub fn plan(tool: ToolVersion, filter: &str) -> Result<Vec<Trial>, String> {
     let scenes = plan::read(MACHINES, tool, false)?;
-    let two = scenes.get(1).cloned();
+    let (one, two) = (scenes.first().cloned(), scenes.get(1).cloned());
     let mut trials: Vec<Trial> = scenes.into_iter().map(Trial::SameVerdict).collect();
-    // On the newest only: 24.5 is not honest where render nodes cannot be opened.
     let newest = RELEASES.iter().map(|release| release.tool).max() == Some(tool);
+    // 24.5 takes addresses from uninitialised memory where render nodes cannot be opened, and so finds no GPU by its own.
+    for way in (0..WAYS.len()).filter(|way| newest || WAYS[*way] != "amd-smi") {
+        let changes = one.iter().flat_map(|scene| (0..CHANGES.len()).map(move |change| (scene, change)));
+        trials.extend(changes.map(|(scene, change)| Trial::Applies(scene.clone(), change, way)));
+    }
+    // For the same reason 24.5 is not honest either.
     let two = two.iter().filter(|_| newest);
     trials.extend(two.flat_map(|scene| (0..OTHERS.len()).map(|index| Trial::Withstands(scene.clone(), index))));
     trials.retain(|trial| trial.to_string().contains(filter));
@@ -122,6 +154,11 @@ impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SameVerdict(scene) => write!(f, "{scene}: validate run --hardware says what the shim's host gives"),
+            Self::Applies(scene, change, way) => {
+                let Change { options, busy, modes, .. } = &CHANGES[*change];
+                let held = if *busy { ", held by a client" } else { "" };
+                write!(f, "{scene}{held}: validate partition apply {options} through {} leaves {modes}", WAYS[*way])
+            }
             Self::Withstands(scene, index) => {
                 write!(f, "{scene}: validate run --hardware with an amd-smi that {}", OTHERS[*index].what)
             }
@@ -129,20 +166,23 @@ impl fmt::Display for Trial {
     }
 }
 
-/// Makes all trials in one lane; one that could not be made is an error in its place.
-pub fn run(trials: &[Trial], lane: &Lane, scratch: &Path, accepted: &Accepted) -> Vec<Result<Compared, String>> {
-    if let Err(error) = install(lane) {
-        return trials.iter().map(|_| Err(error.clone())).collect();
-    }
-    let one = |trial: &Trial| match trial {
+/// Makes a trial in a lane where [`install`] was done.
+///
+/// # Errors
+/// It could not be made.
+pub fn run(trial: &Trial, lane: &Lane, scratch: &Path, accepted: &Accepted) -> Result<Compared, String> {
+    match trial {
         Trial::SameVerdict(scene) => same_verdict(trial, scene, lane, scratch, accepted),
+        Trial::Applies(scene, change, way) => applies(trial, scene, &CHANGES[*change], WAYS[*way], lane, scratch),
         Trial::Withstands(scene, index) => withstands(trial, scene, &OTHERS[*index], lane, scratch),
-    };
-    trials.iter().map(one).collect()
+    }
 }
 
 /// Puts `validate` into the root, and sees that it runs there: it needs nothing but glibc.
-fn install(lane: &Lane) -> Result<(), String> {
+///
+/// # Errors
+/// It does not run there: no trial can be made.
+pub fn install(lane: &Lane) -> Result<(), String> {
     lane.own_devices()?;
     let program = lane.path(PROGRAM);
     fs::copy(env!("CARGO_BIN_EXE_validate"), &program).map_err(|error| format!("{}: {error}", program.display()))?;
@@ -227,14 +267,43 @@ fn shows(record: &RunRecord) -> Shows {
     }
 }
 
+fn applies(
+    trial: &Trial,
+    scene: &Scene,
+    change: &Change,
+    through: &str,
+    lane: &Lane,
+    scratch: &Path,
+) -> Result<Compared, String> {
+    let folder = tempfile::tempdir_in(scratch).map_err(|error| error.to_string())?;
+    let host = host(&folder.path().join("real"), &Machine { busy: change.busy, ..scene.machine.clone() })?;
+    let shown = lane.show(&host)?;
+    let program = format!("/{PROGRAM}");
+    let mut words = vec![program.as_str(), "partition", "apply", "--interaction", "reconfigure", "--through", through];
+    words.extend(["--state", "/run/rocvet/state"].into_iter().chain(change.options.split(' ')));
+    let done = shown.run(&words, way(Some(RELOADERS)));
+    let _ = fs::remove_dir_all(lane.path("run/rocvet/state"));
+    let kernel = load(&host).map_err(|error| error.to_string())?;
+    let compute: Vec<&str> = kernel.state().compute.iter().map(|mode| mode.name()).collect();
+    let modes = format!("{}/{}", compute.join(","), kernel.state().memory);
+    let right = done.ended == Ended::Exited { code: change.code } && modes == change.modes;
+    let outcome = if right {
+        Outcome::Identical
+    } else {
+        let said = [text(&done.stdout), text(&done.stderr)].join("\n");
+        Outcome::Different(format!("it leaves {modes} and ended with {:?}:\n{said}\n", done.ended))
+    };
+    Ok(Compared { command: "(validate partition apply)".to_owned(), name: trial.to_string(), outcome })
+}
+
 /// Runs `validate run --hardware` in the root; `first` is a folder before all others in PATH.
 fn hardware(shown: &Shown<'_>, lane: &Lane, first: Option<&str>) -> Result<(RunRecord, Ended), String> {
     let results = lane.path("run/rocvet/results");
     let _ = fs::remove_dir_all(&results);
     let program = format!("/{PROGRAM}");
-    let deadline = if first.is_some() { "3" } else { "60" };
-    // One case after the other, as on the shim's host: `partition` leaves a trace that the next case sees.
-    let asking = ["--jobs", "1", "--deadline", deadline, "--results", "/run/rocvet/results"];
+    // To be compared: one case after the other, as on the shim's host. `partition` leaves a trace that the next case sees.
+    let (jobs, deadline) = if first.is_some() { ("4", "3") } else { ("1", "60") };
+    let asking = ["--jobs", jobs, "--deadline", deadline, "--results", "/run/rocvet/results"];
     let words = [&["prlimit", MEMORY, &program, "run", "--hardware"], &asking[..]].concat();
     let done = shown.run(&words, way(first));
     let record = record_in(&results).map_err(|error| format!("{error}: {:?}: {}", done.ended, text(&done.stderr)))?;

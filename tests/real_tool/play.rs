@@ -4,16 +4,16 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use rocvet::domain::Ended;
+use rocvet::domain::{ComputeMode, Ended, ToolVersion};
 use rocvet::host::HOST_VARIABLE;
 use rocvet::host::simulated::{Faces, create, load};
 use rocvet::process::{Limits, Outcome, Spec, run};
-use rocvet::sim::{Caller, Kernel, State};
+use rocvet::sim::{Caller, Kernel, Machine, State};
 
 use crate::accepted::Accepted;
 use crate::compare::{self, Compared};
 use crate::lane::{Lane, RELOADERS, Way};
-use crate::plan::{Call, Scene};
+use crate::plan::{self, Call, Scene};
 
 /// Longest that one call takes: 27.x gives up on a driver after a minute.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -36,10 +36,34 @@ pub struct Answer {
 /// # Errors
 /// A side could not be set up, so that nothing was compared.
 pub fn scene(scene: &Scene, lane: &Lane, scratch: &Path, accepted: &Accepted) -> Result<Vec<Compared>, String> {
+    against(scene, &scene.machine, lane, scratch, accepted)
+}
+
+/// Sees that a lane tells machines apart: a shim of another mode must differ from the real tool in every call.
+///
+/// # Errors
+/// It does not, or could not be tried: whatever is compared in this lane means nothing.
+pub fn planted_difference(tool: ToolVersion, lane: &Lane, scratch: &Path, accepted: &Accepted) -> Result<(), String> {
+    let text =
+        "[groups]\n[[scene]]\nmachine = 'mi300x'\nmodes = ['CPX/NPS1']\ncalls = ['list --json', 'static -p --json']";
+    let scene = plan::read(text, tool, false)?.pop().ok_or("no scene to plant a difference in")?;
+    let other = Machine { compute: ComputeMode::Dpx, ..scene.machine.clone() };
+    let compared = against(&scene, &other, lane, scratch, accepted)?;
+    let blind = compared.iter().find(|each| !matches!(each.outcome, compare::Outcome::Different(_)));
+    blind.map_or(Ok(()), |each| Err(format!("a planted difference was not seen: {}", each.name)))
+}
+
+fn against(
+    scene: &Scene,
+    other: &Machine,
+    lane: &Lane,
+    scratch: &Path,
+    accepted: &Accepted,
+) -> Result<Vec<Compared>, String> {
     let folder = tempfile::tempdir_in(scratch).map_err(|error| error.to_string())?;
     let (real, shim) = (folder.path().join("real"), folder.path().join("shim"));
     create(&real, &scene.machine, Faces::Both).map_err(|error| error.to_string())?;
-    create(&shim, &scene.machine, Faces::Tool).map_err(|error| error.to_string())?;
+    create(&shim, other, Faces::Tool).map_err(|error| error.to_string())?;
     let shown = lane.show(&real)?;
     let user = scene.machine.caller == Caller::User;
     // Where the reference transcripts were made there was no modprobe.

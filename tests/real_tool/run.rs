@@ -174,20 +174,25 @@ fn run(options: &Options, planned: &[Planned]) -> Result<u8, String> {
 }
 
 fn play_all(planned: &Planned, root: &Path, scratch: &Path, shared: &Shared<'_>) {
-    let lane = Lane::new(root, scratch);
+    let tool = planned.release.tool;
+    let lane = Lane::new(root, scratch).and_then(|lane| {
+        play::planted_difference(tool, &lane, scratch, shared.accepted)?;
+        Ok(lane)
+    });
     for scene in &planned.scenes {
         let played = match &lane {
             Ok(lane) => play::scene(scene, lane, scratch, shared.accepted),
             Err(error) => Err(error.clone()),
         };
-        report(planned.release.tool, &scene.to_string(), scene.calls.len(), played, shared);
+        report(tool, &scene.to_string(), scene.calls.len(), played, shared);
     }
-    let tried = match &lane {
-        Ok(lane) => hardware::run(&planned.trials, lane, scratch, shared.accepted),
-        Err(error) => planned.trials.iter().map(|_| Err(error.clone())).collect(),
+    let ready = match &lane {
+        Ok(lane) => hardware::install(lane).map(|()| lane),
+        Err(error) => Err(error.clone()),
     };
-    for (trial, tried) in planned.trials.iter().zip(tried) {
-        report(planned.release.tool, &trial.to_string(), 1, tried.map(|compared| vec![compared]), shared);
+    for trial in &planned.trials {
+        let tried = ready.clone().and_then(|lane| hardware::run(trial, lane, scratch, shared.accepted));
+        report(tool, &trial.to_string(), 1, tried.map(|compared| vec![compared]), shared);
     }
 }
 

@@ -149,7 +149,7 @@ fn a_hive_belongs_together() {
             case(
                 "the memory modes differ",
                 |seen| seen.sysfs()[SECOND].memory = Reading::Value(MemoryMode::Nps4),
-                &["unmet mixed-memory-modes hive 0000000000000007"],
+                &["unmet mixed-memory-modes hive of GPU 0000:05:00.0"],
             ),
             case(
                 "a GPU is outside",

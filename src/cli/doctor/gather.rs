@@ -1,12 +1,12 @@
 //! What a diagnosis is made from: one look at the trees, the tool's version, and what lies on the disk.
-#![expect(clippy::disallowed_methods, reason = "PATH says where programs lie")]
+#![expect(clippy::disallowed_methods, reason = "PATH says where programs lie, and variables which devices they see")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::exit::Failure;
 use crate::cli::target;
-use crate::doctor::{Caller, Diagnosis, Environment, RocmRelease, diagnose};
+use crate::doctor::{Caller, DeviceFilters, Diagnosis, Environment, RocmRelease, diagnose};
 use crate::host::{Asking, Host};
 use crate::process::Cancel;
 use crate::run::{Wanted, look};
@@ -38,6 +38,10 @@ pub fn diagnosis(host: &Host, cancel: &Cancel) -> Result<Diagnosis, Failure> {
         },
         adapters: read_pci(&host.sysfs_root()),
         rocm: rocm(&host.opt_root()),
+        filters: match host {
+            Host::Real => filters(),
+            Host::Simulated { .. } | Host::Recorded { .. } => DeviceFilters::default(),
+        },
         workers: match host {
             Host::Real => workers(),
             Host::Simulated { .. } | Host::Recorded { .. } => Vec::new(),
@@ -61,6 +65,16 @@ fn rocm(opt: &Path) -> Vec<RocmRelease> {
     found.sort_by(|left, right| (&left.version, right.path.len()).cmp(&(&right.version, left.path.len())));
     found.dedup_by(|left, right| left.version == right.version);
     found
+}
+
+/// The variables of whoever calls.
+fn filters() -> DeviceFilters {
+    let set = |name: &str| std::env::var_os(name).map(|list| list.to_string_lossy().into_owned());
+    DeviceFilters {
+        rocr: set("ROCR_VISIBLE_DEVICES"),
+        hip: set("HIP_VISIBLE_DEVICES"),
+        cuda: set("CUDA_VISIBLE_DEVICES"),
+    }
 }
 
 /// The torch worker beside this executable and in PATH. It is not started.

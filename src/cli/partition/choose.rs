@@ -110,6 +110,17 @@ impl Session {
         Ok(Self { host, asking, interrupt, why, _scratch: scratch })
     }
 
+    /// The same for a command that brings a machine back: one whose driver was left unloaded shows no GPU.
+    ///
+    /// # Errors
+    /// The folder is no host.
+    pub fn to_restore(machine: &HostArgs) -> Result<Self, Failure> {
+        let cancel = Cancel::new();
+        let interrupt = Interrupt::listen(cancel.clone())?;
+        let asking = Asking { deadline: Self::DEADLINE, cancel };
+        Ok(Self { host: target::any(machine.host.as_deref())?, asking, interrupt, why: None, _scratch: None })
+    }
+
     /// The signal that came, if one did.
     pub fn signal(&self) -> Option<i32> {
         self.interrupt.signal()

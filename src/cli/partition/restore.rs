@@ -26,7 +26,7 @@ still to do, so it may be repeated, also after a reboot; removes the journal onc
 agreed to when the change began (--yes, --reload-driver) need not be repeated.
 
 Exit codes: 0 the modes found are in force, or there is nothing to restore, 1 they are not: the reason is told and the journal
-stays, 64 usage error, 69 there is no GPU or the journal cannot be read, 130 and 143 interrupted";
+stays, 64 usage error, 69 the journal cannot be read, 130 and 143 interrupted";
 
 /// Options of `restore`.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub struct RestoreArgs {
 /// # Errors
 /// Another change under way, a journal that cannot be read.
 pub fn run(args: &RestoreArgs) -> Outcome {
-    let session = Session::open(&args.machine)?;
+    let session = Session::to_restore(&args.machine)?;
     let store = state::store(args.change.state.as_deref(), &session.host)?;
     let any = |kind| store.read(kind).map_err(Failure::unavailable);
     if any(Kind::Run)?.is_none() && any(Kind::Apply)?.is_none() {

@@ -45,7 +45,7 @@ pub struct ShowArgs {
 /// # Errors
 /// There is no such host or GPU.
 pub fn run(args: &ShowArgs) -> Outcome {
-    let session = Session::open(&args.machine.host)?;
+    let session = Session::to_look(&args.machine.host)?;
     let seen = seen(&session);
     if let Some(signal) = session.signal() {
         return Ok(Exit::Interrupted(signal));

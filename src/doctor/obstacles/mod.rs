@@ -2,6 +2,7 @@
 
 mod devices;
 mod driver;
+mod hidden;
 mod kernel;
 mod modes;
 mod tool;
@@ -16,6 +17,7 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Obstacle> {
     // Without a GPU there is nothing more to say.
     if !seen.sockets.is_empty() {
         found.extend(devices::obstacles(seen));
+        found.extend(hidden::obstacles(seen));
         found.extend(modes::obstacles(seen));
         found.extend(kernel::obstacles(seen));
     }

@@ -122,9 +122,11 @@ impl Excerpt<'_> {
     }
 
     fn module(&mut self) {
-        if self.tree.names(MODULE).is_ok() {
-            // A driver that is built in shows this folder and may show nothing in it.
-            self.dir(MODULE);
+        // A driver that is built in may show nothing in its folder, and one that is not loaded shows only the others'.
+        for folder in ["module", MODULE] {
+            if self.tree.names(folder).is_ok() {
+                self.dir(folder);
+            }
         }
         for file in ["initstate", "version"] {
             self.copy(&format!("{MODULE}/{file}"));

@@ -73,6 +73,8 @@ fn the_module_is_live_changing_built_in_absent_or_unreadable() {
     }
     let escaping = read_driver(tree(&[("module/amdgpu", "->/etc")]).path()).module;
     assert!(matches!(&escaping, ModuleState::Unreadable(why) if why.contains("leads out")), "{escaping:?}");
+    let partly = read_driver(tree(&[("class/kfd/kfd/topology/generation_id", "2")]).path()).module;
+    assert_eq!(partly, ModuleState::Unreadable("/sys/module: no such file".to_owned()));
     assert!(matches!(read_driver("/no/such/root".as_ref()).module, ModuleState::Unreadable(_)));
 }
 

@@ -47,7 +47,10 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
             tree.dir("sys/module/amdgpu");
             true
         }
-        DriverState::NotLoaded => false,
+        DriverState::NotLoaded => {
+            tree.dir("sys/module");
+            false
+        }
     };
     if loaded && !machine.quirks.reference_tree {
         for (name, value, mode) in PARAMETERS {
