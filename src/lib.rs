@@ -14,6 +14,8 @@ pub mod sim;
 
 pub mod witness;
 
+pub mod probe;
+
 pub mod topology;
 
 pub mod doctor;

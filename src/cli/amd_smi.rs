@@ -6,19 +6,16 @@ use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread::sleep;
-use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getpid, getppid, kill_process, setrlimit};
-
-use crate::domain::{Bytes, Signal};
+use crate::domain::Bytes;
 use crate::host::recorded::Replay;
 use crate::host::simulated::{self, Answered, Call};
 use crate::host::{HOST_VARIABLE, Host, HostError};
 use crate::sim::render::amd_smi::Response;
 use crate::sim::{Caller, Effects, Finish};
+
+use super::dying::{die, hang, ignore_stop_signals};
 
 /// Exit code of a call that stands in no host, or in one that cannot be used: a backend is missing.
 const NO_HOST: u8 = 69;
@@ -157,33 +154,5 @@ fn flood(bytes: Bytes) {
             return;
         }
         left -= part as u64;
-    }
-}
-
-fn ignore_stop_signals() {
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        // Nobody looks at the flag: to have a handler is to survive.
-        let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
-    }
-}
-
-/// Waits for ever, but not longer than whoever started it: a simulated hang must not outlive a killed run.
-fn hang() -> ! {
-    let parent = getppid();
-    while getppid() == parent {
-        sleep(Duration::from_millis(500));
-    }
-    die(Signal(signal_hook::consts::SIGKILL))
-}
-
-/// Ends this process by a signal, without a core file.
-fn die(signal: Signal) -> ! {
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    loop {
-        // More than once: the runtime's own handler of SIGSEGV and SIGBUS only takes itself away the first time.
-        if let Some(signal) = rustix::process::Signal::from_named_raw(signal.0) {
-            let _ = kill_process(getpid(), signal);
-        }
-        sleep(Duration::from_millis(1));
     }
 }

@@ -75,6 +75,20 @@ Examples:
 
 Exit codes: 0 made, 64 there is no such machine, or none can be like the recording, or the folder cannot be used";
 
+/// Of `probe`.
+pub const PROBE: &str = "\
+Examples:
+  validate probe list                        what there is, with why
+  validate probe conv-boundary --dtype f16   one of them
+  validate probe conv2d --dtype f16 --shape 1x16x44x44 --filters 32x3x3 --padding 1
+  validate probe softmax --shape 64x1000
+  validate probe conv2d/f32/8x3x224x224/64x7x7/s2p3d1g1/backward-data --seed 7
+  validate shim sim --machine rx6800xt --fault probe=hsa_memory_access_fault
+  validate probe conv-boundary --engine simulated --host sim --repeat 3
+
+Exit codes: 0 every number is right, 1 some are not or a worker died, 3 something could not be evaluated, 64 there is no such
+probe, 69 the engine is not there or cannot do it, 70 a worker broke the protocol, 112 stopped: the machine cannot be trusted";
+
 /// Of `record`.
 pub const RECORD: &str = "\
 Examples:

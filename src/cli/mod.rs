@@ -4,6 +4,7 @@ mod amd_smi;
 mod checks;
 mod console;
 mod doctor;
+mod dying;
 mod exit;
 mod explain;
 mod help;
@@ -13,6 +14,9 @@ mod keep;
 mod like;
 pub mod list;
 mod partition;
+mod probe;
+mod probe_launch;
+mod probe_worker;
 mod record;
 mod results;
 mod run;
@@ -69,12 +73,21 @@ enum Command {
     /// Say what this machine is and what stands in the way, in two seconds
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::DoctorArgs),
+    /// Run operations whose numbers are known, and judge what comes out
+    #[command(after_help = help::PROBE)]
+    Probe(Box<probe::ProbeArgs>),
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
     /// Load the HIP runtime and say what it shows, as JSON: what this program asks of itself, in a child
     #[command(name = HIP_WITNESS, hide = true)]
     HipWitness,
+    /// Work on one probe, as the request on standard input says: what this program asks of itself, in a child
+    #[command(name = "probe-worker", hide = true)]
+    ProbeWorker(probe_worker::WorkerArgs),
+    /// Become the worker of a probe, with limits: what this program asks of itself, in a child
+    #[command(name = "probe-launch", hide = true)]
+    ProbeLaunch(probe_launch::LaunchArgs),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -127,10 +140,16 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Shim(args)) => shim(&args),
         Some(Command::Partition(args)) => partition::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
+        Some(Command::Probe(args)) => probe::run(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::HipWitness) => {
             print(hip_witness::run().map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
         }
+        Some(Command::ProbeWorker(args)) => Ok(Exit::Run(probe_worker::run(&args)?)),
+        Some(Command::ProbeLaunch(args)) => match probe_launch::run(&args) {
+            // As a shell says that there is no such program.
+            Err(problem) => Err(Failure { exit: Exit::Run(127), error: anyhow!(problem) }),
+        },
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man { command }) => man(command.as_deref()),
     }
@@ -165,7 +184,8 @@ fn shim(args: &shim::ShimArgs) -> Outcome {
 }
 
 fn explain(args: &explain::ExplainArgs) -> Outcome {
-    let text = explain::explain(args, &checks::entries()).map_err(Failure::usage)?;
+    let extra: Vec<_> = checks::entries().into_iter().chain(crate::probe::catalogue::entries()).collect();
+    let text = explain::explain(args, &extra).map_err(Failure::usage)?;
     print(text.as_bytes())
 }
 

@@ -10,6 +10,7 @@ use super::models::model_entries;
 use super::notes::note_entries;
 use super::parts::part_entries;
 use super::profiles::profile_entries;
+use super::signatures::signature_entries;
 use super::tolerance::tolerance_entry;
 
 /// Every fact, bug and contradiction, sorted by table.
@@ -23,6 +24,7 @@ pub fn entries() -> &'static [Entry] {
             .chain(note_entries())
             .chain([tolerance_entry()])
             .chain(amd_smi_entries())
+            .chain(signature_entries())
             .collect()
     });
     &ENTRIES
@@ -77,6 +79,8 @@ mod tests {
             "fact.amd-smi.status.30",
             "bug.amdsmi-100",
             "contradiction.48-vs-24",
+            "signature.hsa_memory_access_fault",
+            "death.page-fault",
         ] {
             assert!(entries().iter().any(|entry| entry.id == id), "{id}");
         }

@@ -6,7 +6,7 @@
 mod amd_smi;
 mod combos;
 mod contradictions;
-mod embedded;
+pub(crate) mod embedded;
 mod entries;
 mod entry;
 mod lookup;
@@ -16,6 +16,7 @@ mod modes;
 mod notes;
 mod parts;
 mod profiles;
+mod signatures;
 mod tolerance;
 
 pub use amd_smi::{
@@ -32,4 +33,5 @@ pub use models::{Decoder, Model, model, model_names, models};
 pub use modes::{Legality, auto_mode, kernel_allows, legality, memory_ranges};
 pub use parts::{Part, part, parts};
 pub use profiles::{Profile, Resource, ResourceKind, profiles};
+pub use signatures::{Class, Severity, Signature, Stream, signature, signatures};
 pub use tolerance::{TOLERANCES, Tolerance};

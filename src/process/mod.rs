@@ -7,8 +7,8 @@ mod spec;
 mod supervise;
 
 pub use cancel::Cancel;
-pub use spec::{Limits, Outcome, Spec};
-pub use supervise::run;
+pub use spec::{Clocks, Limits, Outcome, Spec};
+pub use supervise::{run, run_listening};
 
 #[cfg(test)]
 mod tests;

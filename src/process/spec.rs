@@ -81,11 +81,22 @@ impl Default for Limits {
     }
 }
 
+/// How long a child may go on, from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    /// Until the end of the phase that begins now; `None` where none begins, and the clock of the last one goes on.
+    pub phase: Option<Duration>,
+    /// Until it says something; `None` where it cannot speak.
+    pub silence: Option<Duration>,
+}
+
 /// What came of a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// How it ended.
     pub ended: Ended,
+    /// Its number, if it was started.
+    pub pid: Option<u32>,
     /// Standard output, at most [`Limits::output`] bytes.
     pub stdout: Vec<u8>,
     /// Standard error, at most [`Limits::output`] bytes.

@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal as Sent, WaitId, WaitIdOptions, ki
 use crate::domain::{Ended, Limit, Signal};
 
 use super::pipes::{Sink, Source, Turn};
-use super::{Outcome, Spec};
+use super::{Clocks, Outcome, Spec};
 
 /// How long the pipes may stay open after the child is gone: only a process that left its group can hold them.
 const LINGER: Duration = Duration::from_millis(200);
@@ -30,11 +30,24 @@ const BUFFER: usize = 64 << 10;
 /// Runs one child to its end. Bounded by `deadline + grace + reap` and a little for the pipes; never fails otherwise
 /// than in [`Outcome::ended`].
 pub fn run(spec: &Spec) -> Outcome {
+    begin(spec, None)
+}
+
+/// As [`run`], of a child that says how it is getting on. Whatever it prints on standard output goes to `ear` as it
+/// comes; where `ear` answers with clocks, they start again with these. The first ones run from the start.
+pub fn run_listening(spec: &Spec, first: Clocks, ear: &mut dyn FnMut(&[u8]) -> Option<Clocks>) -> Outcome {
+    begin(spec, Some((first, ear)))
+}
+
+type Ear<'a> = &'a mut dyn FnMut(&[u8]) -> Option<Clocks>;
+
+fn begin<'a>(spec: &'a Spec, ear: Option<(Clocks, Ear<'a>)>) -> Outcome {
     let start = Instant::now();
     match spawn(spec) {
-        Ok(mut child) => Supervisor::new(spec, child.as_mut(), start).run(child.as_mut()),
+        Ok(mut child) => Supervisor::new(spec, child.as_mut(), start, ear).run(child.as_mut()),
         Err(error) => Outcome {
             ended: Ended::NotStarted { reason: format!("{}: {error}", spec.program.display()) },
+            pid: None,
             stdout: Vec::new(),
             stderr: Vec::new(),
             took: start.elapsed(),
@@ -82,6 +95,13 @@ struct Supervisor<'a> {
     stage: Stage,
     /// When the next rung is due; `None` when the clock cannot hold it.
     until: Option<Instant>,
+    /// Which limit that is, while the child runs.
+    due: Limit,
+    /// When the phase ends.
+    phase: Option<Instant>,
+    ear: Option<Ear<'a>>,
+    /// How much of standard output the ear has got.
+    heard: usize,
 }
 
 /// What a wait ended with.
@@ -91,9 +111,10 @@ struct Woken {
 }
 
 impl<'a> Supervisor<'a> {
-    fn new(spec: &'a Spec, child: &mut dyn ChildWrapper, start: Instant) -> Self {
+    fn new(spec: &'a Spec, child: &mut dyn ChildWrapper, start: Instant, ear: Option<(Clocks, Ear<'a>)>) -> Self {
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        Self {
+        let (first, ear) = ear.unzip();
+        let mut made = Self {
             spec,
             start,
             group,
@@ -103,7 +124,40 @@ impl<'a> Supervisor<'a> {
             stderr: Sink::new(child.stderr().take().map(OwnedFd::from), spec.limits.output),
             stage: Stage::Running,
             until: start.checked_add(spec.limits.deadline),
+            due: Limit::Deadline,
+            phase: None,
+            ear,
+            heard: 0,
+        };
+        if let Some(clocks) = first {
+            made.wind(clocks, start);
         }
+        made
+    }
+
+    /// Starts clocks again: the one that runs out first is the one that counts.
+    fn wind(&mut self, clocks: Clocks, now: Instant) {
+        let whole = self.start.checked_add(self.spec.limits.deadline);
+        if let Some(phase) = clocks.phase {
+            self.phase = now.checked_add(phase);
+        }
+        let silence = clocks.silence.and_then(|silence| now.checked_add(silence));
+        let due = [(whole, Limit::Deadline), (self.phase, Limit::Deadline), (silence, Limit::Silence)];
+        let first = due.into_iter().filter_map(|(at, limit)| Some((at?, limit))).min_by_key(|(at, _)| *at);
+        self.until = first.map(|(at, _)| at);
+        self.due = first.map_or(Limit::Deadline, |(_, limit)| limit);
+    }
+
+    /// Reads what both pipes hold, and passes on what is new.
+    fn read(&mut self, buffer: &mut [u8]) -> [Turn; 2] {
+        let turns = [self.stdout.read(buffer), self.stderr.read(buffer)];
+        let heard = std::mem::replace(&mut self.heard, self.stdout.bytes.len());
+        let news = &self.stdout.bytes[heard..];
+        let clocks = self.ear.as_mut().filter(|_| !news.is_empty()).and_then(|ear| ear(news));
+        if let (Some(clocks), Stage::Running) = (clocks, &self.stage) {
+            self.wind(clocks, Instant::now());
+        }
+        turns
     }
 
     fn run(mut self, child: &mut dyn ChildWrapper) -> Outcome {
@@ -124,7 +178,13 @@ impl<'a> Supervisor<'a> {
                 break ended;
             }
         };
-        Outcome { ended, stdout: self.stdout.bytes, stderr: self.stderr.bytes, took: self.start.elapsed() }
+        Outcome {
+            ended,
+            pid: self.group.and_then(|pid| u32::try_from(pid.as_raw_pid()).ok()),
+            stdout: self.stdout.bytes,
+            stderr: self.stderr.bytes,
+            took: self.start.elapsed(),
+        }
     }
 
     /// Waits for the next event and moves what the pipes hold.
@@ -152,7 +212,7 @@ impl<'a> Supervisor<'a> {
         };
         self.stdin.write();
         // Read before the child's end is looked at, so that a child cannot end with its output over the cap unnoticed.
-        let turns = [self.stdout.read(buffer), self.stderr.read(buffer)];
+        let turns = self.read(buffer);
         Woken {
             ended: pid_seen || (self.pidfd.is_none() && self.is_zombie()),
             over_cap: turns.contains(&Turn::OverCap),
@@ -184,7 +244,7 @@ impl<'a> Supervisor<'a> {
     fn climb(&mut self) -> Option<Ended> {
         match std::mem::replace(&mut self.stage, Stage::Running) {
             Stage::Running => {
-                self.stop(Ended::TimedOut { limit: Limit::Deadline });
+                self.stop(Ended::TimedOut { limit: self.due });
                 None
             }
             Stage::Terminating(why) => {
@@ -216,7 +276,7 @@ impl<'a> Supervisor<'a> {
     fn drain(&mut self, buffer: &mut [u8]) -> bool {
         let until = Instant::now() + LINGER;
         loop {
-            let over_cap = [self.stdout.read(buffer), self.stderr.read(buffer)].contains(&Turn::OverCap);
+            let over_cap = self.read(buffer).contains(&Turn::OverCap);
             let mut fds: Vec<_> = [self.stdout.fd(), self.stderr.fd()]
                 .into_iter()
                 .flatten()

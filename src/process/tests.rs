@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::{Ended, Limit, Signal};
 
-use super::{Cancel, Limits, Outcome, Spec, run};
+use super::{Cancel, Clocks, Limits, Outcome, Spec, run, run_listening};
 
 fn sh(script: &str) -> Spec {
     let limits = Limits {
@@ -154,4 +154,54 @@ fn a_deadline_that_no_clock_can_hold_is_no_deadline() {
     let mut spec = sh("exit 0");
     spec.limits.deadline = Duration::MAX;
     assert_eq!(run(&spec).ended, Ended::Exited { code: 0 });
+}
+
+/// Runs a script whose lines are words: `go` begins a phase, `here` starts the clock of silence again, `quiet` stops it,
+/// others say nothing new.
+fn listening(script: &str, phase: u64, silence: u64) -> (Outcome, Vec<u8>) {
+    let clocks = |silence| Clocks { phase: Some(Duration::from_millis(phase)), silence };
+    let spoken = Some(Duration::from_millis(silence));
+    let mut heard = Vec::new();
+    let outcome = run_listening(&with_deadline(script, 8000, 100), clocks(spoken), &mut |news| {
+        heard.extend_from_slice(news);
+        match news {
+            b"go\n" => Some(clocks(spoken)),
+            b"here\n" => Some(Clocks { phase: None, ..clocks(spoken) }),
+            b"quiet\n" => Some(Clocks { phase: None, silence: None }),
+            _ => None,
+        }
+    });
+    (outcome, heard)
+}
+
+#[test]
+fn a_child_that_says_nothing_new_is_stopped_for_its_silence() {
+    for (script, phase, silence, ended) in [
+        ("sleep 60", 60_000, 100, timed_out(Limit::Silence)),
+        ("echo go; sleep 60", 60_000, 200, timed_out(Limit::Silence)),
+        // Noise is no news.
+        ("while :; do echo noise; sleep 0.02; done", 60_000, 300, timed_out(Limit::Silence)),
+        ("sleep 60", 100, 60_000, timed_out(Limit::Deadline)),
+        ("echo quiet; sleep 60", 500, 100, timed_out(Limit::Deadline)),
+        ("while :; do echo here; sleep 0.05; done", 600, 60_000, timed_out(Limit::Deadline)),
+        ("for i in 1 2 3 4; do echo go; sleep 0.25; done; exit 7", 2000, 2000, Ended::Exited { code: 7 }),
+    ] {
+        assert_eq!(listening(script, phase, silence).0.ended, ended, "{script}");
+    }
+}
+
+#[test]
+fn the_whole_deadline_holds_however_much_a_child_says() {
+    let clocks = Clocks { phase: Some(Duration::MAX), silence: Some(Duration::MAX) };
+    let spec = with_deadline("while :; do echo go; sleep 0.02; done", 300, 100);
+    assert_eq!(run_listening(&spec, clocks, &mut |_| Some(clocks)).ended, timed_out(Limit::Deadline));
+}
+
+#[test]
+fn everything_that_was_printed_is_heard_once_and_in_order() {
+    let (outcome, heard) = listening("echo a; sleep 0.1; echo b; sleep 0.1; printf c; exit 0", 5000, 5000);
+    assert_eq!(heard, b"a\nb\nc");
+    assert_eq!(heard, outcome.stdout);
+    assert!(outcome.pid.is_some());
+    assert_eq!(run(&Spec::new("/no/such/program")).pid, None);
 }

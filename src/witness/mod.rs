@@ -7,6 +7,7 @@ pub mod drm;
 mod files;
 pub mod hip;
 pub mod kernel;
+pub mod kernel_log;
 pub mod kfd;
 mod observations;
 pub mod pci;

@@ -15,6 +15,7 @@ mod names;
 mod output;
 mod partition;
 mod placement;
+mod probe;
 mod recordings;
 mod results;
 mod support;

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use rocvet::domain::{Bytes, KernelRules, MemoryMode};
 use rocvet::facts::{
     Firmware, Legality, TOLERANCES, auto_mode, combo, combos, kernel_allows, legality, memory_per_device, model,
-    models, part, xccs_per_device,
+    models, part, signatures, xccs_per_device,
 };
 use rocvet::placement::Dtype;
 
@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         trial("tables_agree_with_the_research", "facts/partitions.json", tables_agree_with_the_research),
         trial("models_agree_with_the_research", "facts/partitions.json", models_agree_with_the_research),
+        trial("signatures_agree_with_the_research", "facts/signatures.json", signatures_agree_with_the_research),
     ]
 }
 
@@ -121,5 +122,23 @@ fn models_agree_with_the_research(file: &Path) {
                 assert_eq!(row["weight_bytes"][key].as_u64(), Some(dtype.ideal(model.params).0), "{id}: {dtype}");
             }
         }
+    }
+}
+
+fn signatures_agree_with_the_research(file: &Path) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let facts: Value = serde_json::from_str(&text).unwrap();
+    let rows = facts["signatures"].as_array().unwrap();
+    assert_eq!(rows.len(), signatures().len());
+    for (row, signature) in rows.iter().zip(signatures()) {
+        let id = signature.id.as_str();
+        assert_eq!(row["id"], id);
+        assert_eq!(row["regex"], signature.pattern.as_str(), "{id}");
+        assert_eq!(row["class"].as_str().unwrap().replace('_', "-"), signature.class.name(), "{id}");
+        assert_eq!(row["terminal"], signature.terminal, "{id}");
+        assert_eq!(row["confidence"], signature.source.confidence.to_string(), "{id}");
+        assert_eq!(serde_json::json!(signature.examples), row["examples"], "{id}");
+        let signal = row["typical_exit"]["signo"].as_i64();
+        assert!(signal.is_none_or(|signal| signature.signals.contains(&i32::try_from(signal).unwrap())), "{id}");
     }
 }

@@ -34,4 +34,4 @@ const GENERATION_FILE: &str = "generation";
 const LOCK_FILE: &str = "lock";
 
 /// Kernel log.
-const KMSG_FILE: &str = "kmsg";
+pub const KMSG_FILE: &str = "kmsg";

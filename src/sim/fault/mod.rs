@@ -1,6 +1,7 @@
 //! Faults: what goes wrong on a simulated machine, by the spelling of `--fault`.
 
 mod named;
+mod probe;
 mod text;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::domain::{Bytes, Signal};
 use super::Errno;
 
 pub use named::{Layer, Named};
+pub use probe::{Misbehaviour, ProbeFault};
 pub use text::{FaultError, MAX_NESTING, Spelling, spellings};
 
 /// One fault.
@@ -42,6 +44,8 @@ pub enum Fault {
     Signal(Signal),
     /// `exit=3`: the tool exits with this code, whatever happened.
     Exit(u8),
+    /// `probe=hang`: what goes wrong in the worker of a probe.
+    Probe(ProbeFault),
     /// `after=2:hang`: another fault, from the call after this many on.
     After {
         /// Calls that go well.
@@ -96,7 +100,8 @@ impl Fault {
             | Self::Truncate(_)
             | Self::Flood(_)
             | Self::Signal(_)
-            | Self::Exit(_) => Some(self),
+            | Self::Exit(_)
+            | Self::Probe(_) => Some(self),
         }
     }
 }

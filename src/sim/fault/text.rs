@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::domain::{Bytes, Signal};
 use crate::sim::Errno;
 
-use super::{Fault, Named, PartitionFile};
+use super::{Fault, Misbehaviour, Named, PartitionFile, ProbeFault};
 
 /// How deep `after=` may stand in `after=`.
 pub const MAX_NESTING: usize = 4;
@@ -56,6 +56,11 @@ pub fn spellings() -> Vec<Spelling> {
         ("flood=1GB", "The tool prints this many bytes first.", "made up: the worst case for a reader"),
         ("signal=SIGSEGV", "The tool dies by this signal after its answer.", "ROCm#5632"),
         ("exit=3", "The tool exits with this code, whatever happened.", "rocm-systems#6088"),
+        (
+            "probe=hsa_hw_exception",
+            "The worker of a probe dies with the text of this signature; `validate explain signature` lists them.",
+            "facts/rdna.md section 2",
+        ),
         ("after=2:hang", "Another fault, from the call after this many on.", "made up: a machine that breaks later"),
     ];
     let with_parameter =
@@ -65,7 +70,12 @@ pub fn spellings() -> Vec<Spelling> {
         what: named.what(),
         source: named.source(),
     });
-    with_parameter.into_iter().chain(named).collect()
+    let workers = Misbehaviour::ALL.iter().map(|other| Spelling {
+        example: format!("probe={}", other.name()),
+        what: other.what(),
+        source: other.source(),
+    });
+    with_parameter.into_iter().chain(workers).chain(named).collect()
 }
 
 impl FromStr for Fault {
@@ -93,6 +103,7 @@ impl fmt::Display for Fault {
             Self::Flood(bytes) => write!(f, "flood={}", Size(*bytes)),
             Self::Signal(signal) => write!(f, "signal={signal}"),
             Self::Exit(code) => write!(f, "exit={code}"),
+            Self::Probe(fault) => write!(f, "probe={}", fault.name()),
             Self::After { calls, fault } => write!(f, "after={calls}:{fault}"),
         }
     }
@@ -151,6 +162,10 @@ fn parse(text: &str, nesting: usize) -> Result<Fault, FaultError> {
             .map(Fault::Signal)
             .ok_or_else(|| bad(format!("one of {}", SIGNALS.map(|number| Signal(number).to_string()).join(", ")))),
         "exit" => Ok(Fault::Exit(u8::try_from(number(255)?).unwrap_or(u8::MAX))),
+        "probe" => ProbeFault::named(value).map(Fault::Probe).ok_or_else(|| {
+            bad("a signature (`validate explain signature` lists them) or a way that `validate shim --help` lists"
+                .to_owned())
+        }),
         "after" => {
             let (calls, rest) = value.split_once(':').ok_or_else(|| bad("written like after=2:hang".to_owned()))?;
             let calls = calls.parse().map_err(|_| bad("written like after=2:hang".to_owned()))?;
@@ -226,7 +241,9 @@ mod tests {
             let fault: Fault = spelling.example.parse().unwrap();
             assert_eq!(fault.to_string().parse(), Ok(fault.clone()), "{fault}");
         }
-        for text in ["flood=1GB", "delay=2s", "wrong_memory=5", "after=0:after=3:signal=SIGABRT", "exit=255"] {
+        for text in
+            ["flood=1GB", "delay=2s", "wrong_memory=5", "after=0:after=3:signal=SIGABRT", "exit=255", "probe=k_mce"]
+        {
             let fault: Fault = text.parse().unwrap();
             assert_eq!(fault.to_string().parse(), Ok(fault), "{text}");
         }
@@ -245,6 +262,7 @@ mod tests {
             ("exit=256", "up to 255"),
             ("signal=SIGSTOP", "SIGABRT"),
             ("flood=99999999999999GB", "a size"),
+            ("probe=tea", "a signature"),
             ("after=hang", "after=2:hang"),
             ("after=1:after=1:after=1:after=1:after=1:hang", "too deep"),
             ("", "no fault"),

@@ -2,3 +2,4 @@
 
 pub mod amd_smi;
 pub mod sysfs;
+pub mod worker;

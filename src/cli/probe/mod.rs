@@ -1,0 +1,336 @@
+//! `validate probe`: what probes there are, and one of them by hand.
+
+mod supervised;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand, ValueEnum};
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
+
+use super::console;
+use super::exit::{Exit, Failure, Outcome};
+use super::list::Screen;
+use crate::probe::catalogue::{self, Probe};
+use crate::probe::engine::reference;
+use crate::probe::spec::{Conv, Direction, Dtype, Operation, Work, extents};
+use crate::probe::supervise::Limits;
+use crate::probe::{Numbers, Output, ProbeSpec, judge};
+
+use supervised::Supervising;
+
+/// Runs operations whose numbers are known, and judges what comes out.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct ProbeArgs {
+    #[command(subcommand)]
+    command: Option<ProbeCommand>,
+    #[command(flatten)]
+    one: OneArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum ProbeCommand {
+    /// List the probes of the catalogue, with why each is there
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// How to print [default: human on a terminal, else ids]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+/// How `list` prints.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// A table
+    Human,
+    /// One JSON document, each probe with the specifications that a worker reads
+    Json,
+    /// One computation on each line
+    Ids,
+}
+
+#[derive(Debug, Args)]
+struct OneArgs {
+    /// A name of the catalogue (conv-boundary), a computation in full (matmul/f16/64x64x64), or an operation (conv2d,
+    /// softmax, …) with --shape
+    #[arg(required = true, value_name = "PROBE")]
+    probe: Option<String>,
+    /// Number format; of a name of the catalogue, only the probes in it [default: f32, or all of the catalogue's]
+    #[arg(long, value_parser = dtype)]
+    dtype: Option<Dtype>,
+    /// Extents of the input: batch, channels and the rest, like 1x16x44x44
+    #[arg(long, value_name = "AxB…", value_parser = sizes)]
+    shape: Option<Sizes>,
+    #[command(flatten)]
+    conv: ConvArgs,
+    /// What the inputs are made of
+    #[arg(long, default_value_t = ProbeSpec::SEED)]
+    seed: u32,
+    /// What computes it
+    #[arg(long, value_enum, default_value_t = Engine::Reference)]
+    engine: Engine,
+    #[command(flatten)]
+    worker: ProcessArgs,
+}
+
+/// What a worker in a process of its own has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Workers (every engine but reference)")]
+struct ProcessArgs {
+    /// Simulated machine whose GPU is used: a folder that `validate shim` made
+    #[arg(long, value_name = "DIR", required_if_eq("engine", "simulated"))]
+    host: Option<PathBuf>,
+    /// Run each probe in so many processes, one after the other, and say how many of them passed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    repeat: u32,
+    /// Longest time to the first result, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
+/// What a convolution has beside its input.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Convolutions")]
+struct ConvArgs {
+    /// Number of filters and their extents, like 32x3x3
+    #[arg(long, value_name = "NxAxB…", value_parser = sizes, requires = "shape")]
+    filters: Option<Sizes>,
+    /// One number, or one for each extent [default: 1]
+    #[arg(long, value_parser = sizes, requires = "filters")]
+    stride: Option<Sizes>,
+    /// One number, or one for each extent [default: 0]
+    #[arg(long, value_parser = sizes, requires = "filters")]
+    padding: Option<Sizes>,
+    /// One number, or one for each extent [default: 1]
+    #[arg(long, value_parser = sizes, requires = "filters")]
+    dilation: Option<Sizes>,
+    /// Independent groups of channels [default: 1]
+    #[arg(long, requires = "filters")]
+    groups: Option<usize>,
+    /// Which of its computations [default: forward]
+    #[arg(long, value_parser = direction, value_name = "forward|backward-data|backward-weights", requires = "filters")]
+    direction: Option<Direction>,
+}
+
+/// Extents as they are written: `1x16x44x44`.
+#[derive(Debug, Clone)]
+struct Sizes(Vec<usize>);
+
+fn sizes(text: &str) -> Result<Sizes, String> {
+    extents(text).map(Sizes)
+}
+
+fn dtype(text: &str) -> Result<Dtype, String> {
+    text.parse().map_err(|_| "one of f32, f16, bf16, f64".to_owned())
+}
+
+fn direction(text: &str) -> Result<Direction, String> {
+    let known = || Direction::ALL.map(Direction::name).join(", ");
+    Direction::ALL.into_iter().find(|each| each.name() == text).ok_or_else(|| format!("one of {}", known()))
+}
+
+/// What can compute a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// This program, on the CPU; also what the others are judged against
+    Reference,
+    /// The same numbers, from a worker on a simulated machine with the faults that it was given
+    Simulated,
+    /// libtorch, on CPU or GPU
+    Torch,
+    /// Any Python with PyTorch
+    Python,
+}
+
+/// # Errors
+/// There is no such probe, or its engine is not there.
+pub fn run(args: &ProbeArgs) -> Outcome {
+    match &args.command {
+        Some(ProbeCommand::List(args)) => {
+            super::print(list(args, console::screen()).map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
+        }
+        None => args.one.run(),
+    }
+}
+
+fn list(args: &ListArgs, screen: Screen) -> Result<String, serde_json::Error> {
+    let default = if screen.terminal { Format::Human } else { Format::Ids };
+    Ok(match args.format.unwrap_or(default) {
+        Format::Human => table(screen),
+        Format::Ids => {
+            let specs = catalogue::catalogue().iter().flat_map(|probe| &probe.specs);
+            specs.map(|spec| spec.id() + "\n").collect()
+        }
+        Format::Json => {
+            let probe = |probe: &Probe| {
+                let specs = probe.specs.iter().map(|spec| serde_json::json!({ "id": spec.id(), "spec": spec }));
+                serde_json::json!({
+                    "name": probe.name, "title": probe.title, "why": probe.why, "source": probe.source,
+                    "probes": specs.collect::<Vec<_>>(),
+                })
+            };
+            let probes: Vec<_> = catalogue::catalogue().iter().map(probe).collect();
+            serde_json::to_string_pretty(&serde_json::json!({ "schema": 1, "probes": probes }))? + "\n"
+        }
+    })
+}
+
+fn table(screen: Screen) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    match screen.width {
+        Some(width) => table.set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    table.set_header(["probe", "formats", "n", "what", "why"]);
+    for probe in catalogue::catalogue() {
+        let dtypes: Vec<_> = probe.dtypes().iter().map(|dtype| dtype.name()).collect();
+        table.add_row([&probe.name, &dtypes.join(" "), &probe.specs.len().to_string(), &probe.title, &probe.why]);
+    }
+    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    lines.concat() + "\nrun one with: validate probe NAME; `validate explain probe.NAME` has its shapes and source\n"
+}
+
+impl OneArgs {
+    fn run(&self) -> Outcome {
+        let specs = self.specs().map_err(|problem| Failure::usage(anyhow!(problem)))?;
+        match self.engine {
+            Engine::Reference => {}
+            Engine::Simulated => return self.supervised(specs),
+            Engine::Torch | Engine::Python => {
+                let name = self.engine.to_possible_value().map(|value| value.get_name().to_owned());
+                let name = name.unwrap_or_default();
+                let problem = format!("the engine {name} is not there yet; --engine reference is");
+                return Err(Failure::unavailable(anyhow!(problem)));
+            }
+        }
+        let mut wrong = 0;
+        for spec in &specs {
+            let numbers = computed(spec).map_err(Failure::unavailable)?;
+            super::print(told(spec, &numbers).as_bytes())?;
+            wrong += usize::from(matches!(numbers, Numbers::Wrong { .. }));
+        }
+        let (count, right) = (specs.len(), specs.len() - wrong);
+        console::note(&format!(
+            "{right} of {count} right, computed by this program on the CPU: this says nothing about any GPU"
+        ));
+        Ok(Exit::Run(u8::from(wrong > 0)))
+    }
+
+    fn supervised(&self, specs: Vec<ProbeSpec>) -> Outcome {
+        let Some(host) = &self.worker.host else {
+            return Err(Failure::usage(anyhow!("--engine simulated needs --host; `validate shim DIR` makes one")));
+        };
+        // A simulated kernel has logged all that it will by the time that a worker is dead.
+        let first = Duration::from_secs(self.worker.timeout);
+        let limits = Limits { first, settle: Duration::ZERO, ..Limits::default() };
+        Supervising { specs, repeat: self.worker.repeat, host, limits }.run()
+    }
+
+    /// What is meant.
+    fn specs(&self) -> Result<Vec<ProbeSpec>, String> {
+        let text = self.probe.as_deref().unwrap_or_default();
+        let mut specs = match (catalogue::named(text), text.split_once('/'), &self.shape) {
+            (Some(probe), _, None) => {
+                let wanted = |spec: &&ProbeSpec| match (&spec.work, self.dtype) {
+                    (Work::Compute { dtype, .. }, Some(wanted)) => *dtype == wanted,
+                    (Work::Compute { .. } | Work::Memory { .. }, _) => true,
+                };
+                probe.specs.iter().filter(wanted).cloned().collect()
+            }
+            (None, Some(_), None) if self.dtype.is_none() => vec![text.parse().map_err(as_text)?],
+            (Some(_) | None, Some(_), _) => return Err("a computation in full has its format and its shape".to_owned()),
+            (_, None, Some(shape)) => vec![self.by_hand(text, shape)?],
+            (None, None, None) => return Err(unknown(text)),
+        };
+        if specs.is_empty() {
+            return Err(format!("{text} has no probe in that format; `validate probe list` has the formats"));
+        }
+        for spec in &mut specs {
+            spec.seed = self.seed;
+        }
+        Ok(specs)
+    }
+
+    /// An operation with a shape.
+    fn by_hand(&self, name: &str, Sizes(shape): &Sizes) -> Result<ProbeSpec, String> {
+        let dtype = self.dtype.unwrap_or(Dtype::F32);
+        let plain = name.strip_suffix("-transposed").unwrap_or(name);
+        if !["conv1d", "conv2d", "conv3d"].contains(&plain) {
+            if self.conv.filters.is_some() {
+                return Err(format!("{name} is no convolution, and has no --filters"));
+            }
+            let shape: Vec<_> = shape.iter().map(usize::to_string).collect();
+            return format!("{name}/{dtype}/{}", shape.join("x")).parse().map_err(as_text);
+        }
+        let Some(Sizes(filters)) = &self.conv.filters else {
+            return Err(format!("{name} needs --filters, like --filters 32x3x3"));
+        };
+        let (filters, kernel) = filters.split_first().ok_or("--filters is empty")?;
+        if plain != format!("conv{}d", kernel.len()) {
+            return Err(format!("{plain} does not go with a filter of {} extents", kernel.len()));
+        }
+        let mut conv = Conv::plain(shape, *filters, kernel);
+        let given = [
+            (&self.conv.stride, &mut conv.stride),
+            (&self.conv.padding, &mut conv.padding),
+            (&self.conv.dilation, &mut conv.dilation),
+        ];
+        for (given, value) in given {
+            match given.as_ref().map(|Sizes(given)| given.as_slice()) {
+                None => {}
+                Some([one]) => value.fill(*one),
+                Some(several) => *value = several.to_vec(),
+            }
+        }
+        conv.groups = self.conv.groups.unwrap_or(1);
+        conv.direction = self.conv.direction.unwrap_or(Direction::Forward);
+        conv.transposed = plain != name;
+        let spec = ProbeSpec::compute(Operation::Conv(conv), dtype);
+        spec.check().map_err(as_text)?;
+        Ok(spec)
+    }
+}
+
+fn as_text(error: crate::probe::SpecError) -> String {
+    error.to_string()
+}
+
+fn unknown(text: &str) -> String {
+    let names = catalogue::catalogue().iter().map(|probe| probe.name.as_str());
+    let near = names
+        .map(|name| (strsim::jaro_winkler(name, text), name))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.8);
+    let near = near.map(|(_, name)| format!(" (nearest: {name})")).unwrap_or_default();
+    let text: String = text.chars().take(60).collect();
+    format!("no probe is called {text:?}{near}; `validate probe list` has all, and an operation needs --shape")
+}
+
+fn computed(spec: &ProbeSpec) -> Result<Numbers, reference::NotComputed> {
+    let (result, oracle) = (reference::run(spec)?, reference::oracle(spec)?);
+    Ok(match &spec.work {
+        Work::Compute { operation, dtype } => judge(operation, *dtype, &Output::of(&result), &oracle),
+        Work::Memory { .. } => return Err(reference::NotComputed::NoDevice(spec.id())),
+    })
+}
+
+fn told(spec: &ProbeSpec, numbers: &Numbers) -> String {
+    let word = match numbers {
+        Numbers::Right(_) => "ok   ",
+        Numbers::Wrong { .. } => "WRONG",
+    };
+    let again = match numbers {
+        Numbers::Right(_) => String::new(),
+        Numbers::Wrong { .. } => {
+            format!("    again  validate probe {} --seed {} --engine reference\n", spec.id(), spec.seed)
+        }
+    };
+    format!("{word}  {}\n    {numbers}\n{again}", spec.id())
+}

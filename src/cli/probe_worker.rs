@@ -1,0 +1,102 @@
+//! `validate probe-worker`: the worker of the engines that are part of this program. Hidden: a child of `probe::supervise`.
+#![expect(clippy::disallowed_methods, reason = "it leaves a process behind where a simulated worker does")]
+
+use std::fs::OpenOptions;
+use std::io::{self, Read as _, Write};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::Args;
+
+use crate::host::simulated::{self, KMSG_FILE};
+use crate::probe::engine::simulated::{Mouth, serve};
+use crate::probe::engine::{reference, serve::converse, serve::greet};
+use crate::probe::protocol::{Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
+use crate::probe::{Output, ProbeSpec, Tensor};
+use crate::sim::Fault;
+use crate::sim::render::worker::Ending;
+
+use super::dying::{die, hang, ignore_stop_signals};
+
+/// How long a process that was left behind holds the pipes, in seconds.
+const HOLD: &str = "5";
+
+/// Options of `validate probe-worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Simulated host whose GPU it works on; the CPU by itself when left out
+    #[arg(long, value_name = "DIR")]
+    host: Option<PathBuf>,
+}
+
+/// Answers the request on standard input.
+///
+/// # Errors
+/// The request, or the host, is none; nobody listens.
+pub fn run(args: &WorkerArgs) -> anyhow::Result<u8> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(2 * ProbeSpec::MAX_BYTES as u64).read_to_end(&mut bytes)?;
+    let request: Request = serde_json::from_slice(&bytes)?;
+    anyhow::ensure!(request.protocol == PROTOCOL, "this worker speaks version {PROTOCOL} of the protocol");
+    request.probe.check()?;
+    match &args.host {
+        None => on_cpu(&request)?,
+        Some(host) => return simulated_worker(&request, host),
+    }
+    Ok(0)
+}
+
+fn on_cpu(request: &Request) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let hello = Hello {
+        protocol: PROTOCOL,
+        engine: "reference".to_owned(),
+        pid: std::process::id(),
+        libraries: std::iter::once(("validate".to_owned(), env!("CARGO_PKG_VERSION").to_owned())).collect(),
+        gpu_backend: false,
+        gpus: 0,
+    };
+    greet(&mut out, &hello)?;
+    let evidence = [Evidence::Tensor("cpu".to_owned())];
+    converse(&mut out, request, Kind::Cpu, &evidence, &mut || match compute(&request.probe) {
+        Ok(tensor) => Outcome::Numbers(Output::of(&tensor)),
+        Err(text) => Outcome::Raised { kind: Raised::Unsupported, text },
+    })
+}
+
+fn compute(spec: &ProbeSpec) -> Result<Tensor, String> {
+    reference::run(spec).map_err(|error| error.to_string())
+}
+
+fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
+    let machine = simulated::load(host)?;
+    let planted =
+        machine.active_faults().find_map(|fault| if let Fault::Probe(fault) = fault { Some(*fault) } else { None });
+    let kernel = OpenOptions::new().append(true).create(true).open(host.join(KMSG_FILE))?;
+    let mut mouth = Mouth { stdout: io::stdout(), stderr: io::stderr(), kernel };
+    let ending = serve(request, planted, std::process::id(), &mut mouth, &compute)?;
+    Ok(end(ending))
+}
+
+fn end(ending: Ending) -> u8 {
+    match ending {
+        Ending::Exit(code) => code,
+        Ending::Die(signal) => die(signal),
+        Ending::Hang => hang(),
+        Ending::HangUnmoved => {
+            ignore_stop_signals();
+            hang()
+        }
+        Ending::Flood => {
+            let line = [&[b'x'; 127][..], b"\n"].concat().repeat(512);
+            while io::stderr().lock().write_all(&line).is_ok() {}
+            1
+        }
+        Ending::LeaveChild => {
+            // In a group of its own: what is left of the worker's group is killed with it.
+            let left = Command::new("sleep").arg(HOLD).process_group(0).stdin(Stdio::null()).spawn();
+            u8::from(left.is_err())
+        }
+    }
+}

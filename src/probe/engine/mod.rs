@@ -1,0 +1,5 @@
+//! What computes a probe. One folder for each engine that is part of this program.
+
+pub mod reference;
+pub mod serve;
+pub mod simulated;

@@ -1,0 +1,101 @@
+//! Whether an operation ran where it was asked to run, and if not, which of the three ways to end up on the CPU it was.
+
+use std::fmt;
+
+use super::protocol::{Conversation, Evidence, Kind};
+
+/// Where an operation ran, against where it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ran {
+    /// Where it should.
+    AsAsked,
+    /// On the CPU, where a GPU was asked for.
+    OnCpu(Fallback),
+    /// It says on the GPU, and shows nothing that only a GPU could have made.
+    Unproven,
+}
+
+/// Why an operation ran on the CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// The worker has nothing that drives a GPU.
+    NoBackend,
+    /// It has, and found no GPU.
+    NoDevice,
+    /// It found one, and the operation ran elsewhere.
+    Elsewhere,
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NoBackend => "the worker is linked without a GPU backend",
+            Self::NoDevice => "the worker found no GPU",
+            Self::Elsewhere => "the worker has a GPU, and the operation ran on the CPU",
+        })
+    }
+}
+
+/// Where the operations of a conversation ran; `None` where there is no answer to say it.
+pub fn ran(asked: Kind, said: &Conversation) -> Option<Ran> {
+    let hello = said.hello.as_ref()?;
+    if said.answers.is_empty() {
+        return None;
+    }
+    let on_cpu = said.answers.iter().any(|answer| answer.on == Kind::Cpu);
+    Some(match asked {
+        Kind::Cpu => Ran::AsAsked,
+        Kind::Gpu if on_cpu && !hello.gpu_backend => Ran::OnCpu(Fallback::NoBackend),
+        Kind::Gpu if on_cpu && hello.gpus == 0 => Ran::OnCpu(Fallback::NoDevice),
+        Kind::Gpu if on_cpu => Ran::OnCpu(Fallback::Elsewhere),
+        // What a tensor says of itself is a claim; time on the device's queue and memory that the driver counts are not.
+        Kind::Gpu if said.answers.iter().all(|answer| answer.evidence.iter().any(proves)) => Ran::AsAsked,
+        Kind::Gpu => Ran::Unproven,
+    })
+}
+
+fn proves(evidence: &Evidence) -> bool {
+    match evidence {
+        Evidence::Tensor(_) => false,
+        Evidence::EventTime(nanoseconds) => *nanoseconds > 0,
+        Evidence::DeviceMemory(bytes) => *bytes > 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::protocol::{Answer, Hello, Outcome, PROTOCOL};
+
+    fn said(gpu_backend: bool, gpus: u32, on: Kind, evidence: &[Evidence]) -> Conversation {
+        let hello = Hello {
+            protocol: PROTOCOL,
+            engine: "test".to_owned(),
+            pid: 1,
+            libraries: std::collections::BTreeMap::new(),
+            gpu_backend,
+            gpus,
+        };
+        let answer = Answer { repeat: 0, outcome: Outcome::Same {}, on, evidence: evidence.to_vec() };
+        Conversation { hello: Some(hello), answers: vec![answer], ..Conversation::default() }
+    }
+
+    #[test]
+    fn the_three_ways_to_the_cpu_are_told_apart_and_a_claim_is_no_proof() {
+        let claim = Evidence::Tensor("cuda:0".to_owned());
+        for (backend, gpus, on, evidence, expected) in [
+            (false, 0, Kind::Cpu, &[][..], Ran::OnCpu(Fallback::NoBackend)),
+            (true, 0, Kind::Cpu, &[], Ran::OnCpu(Fallback::NoDevice)),
+            (true, 2, Kind::Cpu, &[Evidence::EventTime(9)], Ran::OnCpu(Fallback::Elsewhere)),
+            (true, 1, Kind::Gpu, &[], Ran::Unproven),
+            (true, 1, Kind::Gpu, std::slice::from_ref(&claim), Ran::Unproven),
+            (true, 1, Kind::Gpu, &[Evidence::EventTime(0), Evidence::DeviceMemory(0)], Ran::Unproven),
+            (true, 1, Kind::Gpu, &[claim.clone(), Evidence::EventTime(9)], Ran::AsAsked),
+            (true, 1, Kind::Gpu, &[Evidence::DeviceMemory(9)], Ran::AsAsked),
+        ] {
+            assert_eq!(ran(Kind::Gpu, &said(backend, gpus, on, evidence)), Some(expected));
+        }
+        assert_eq!(ran(Kind::Cpu, &said(false, 0, Kind::Cpu, &[])), Some(Ran::AsAsked));
+        assert_eq!(ran(Kind::Gpu, &Conversation::default()), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! Runs one probe in a worker that may die, and says exactly what became of it.
+//!
+//! The supervisor knows a program, a request and a kernel log; what a worker is made of, or what somebody planted in it,
+//! it does not know.
+
+mod isolation;
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::domain::{Ended, Reading};
+use crate::facts::Class;
+use crate::process::{self, Cancel, Clocks, run_listening};
+use crate::witness::kernel_log::{KernelLog, LogWindow};
+
+use super::classify::{Classified, Pids, Remains, classify};
+use super::protocol::{Conversation, News, Phase, Problem, Reader, Request};
+
+pub use isolation::{Launcher, Worker};
+
+/// When a worker is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From the start to the first result: libraries load and kernels compile, which takes minutes without a database
+    /// for the chip.
+    pub first: Duration,
+    /// From one result to the next.
+    pub run: Duration,
+    /// Longest time without a message, before it says hello and between results; not while it compiles.
+    pub silence: Duration,
+    /// All of it.
+    pub whole: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub grace: Duration,
+    /// From SIGKILL to giving up.
+    pub reap: Duration,
+    /// Bytes of each stream; one more stops it.
+    pub output: usize,
+    /// How long after a death the kernel may still log about it.
+    pub settle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(600),
+            run: Duration::from_secs(120),
+            silence: Duration::from_secs(60),
+            whole: Duration::from_secs(3600),
+            grace: Duration::from_secs(5),
+            reap: Duration::from_secs(20),
+            output: 64 << 20,
+            settle: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How a probe came out, as far as its process goes; what its numbers are worth is the judge's to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// It said everything, and good bye.
+    Reported,
+    /// It did not exit with 0.
+    Died(Ended),
+    /// It exited with 0 and did not keep to the protocol.
+    ProtocolBroken(Problem),
+}
+
+/// Everything that came of a probe.
+#[derive(Debug, Clone)]
+pub struct Supervised {
+    /// How it came out.
+    pub outcome: ProbeOutcome,
+    /// What it said.
+    pub said: Conversation,
+    /// What it died of, or what happened although it lived.
+    pub classified: Classified,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+    /// What the kernel logged in the meantime; evidence.
+    pub kernel: Reading<LogWindow>,
+    /// How long it took, from the start to the reap.
+    pub took: Duration,
+}
+
+impl Supervised {
+    /// Whether nothing can be run on this machine any more.
+    pub const fn stops_the_run(&self) -> Option<Class> {
+        self.classified.stop
+    }
+
+    /// Whether another process's doing took it down, so that it should be run again alone.
+    pub const fn is_collateral(&self) -> bool {
+        self.classified.collateral.is_some()
+    }
+}
+
+/// Runs a worker once. `log` is the kernel's log of its machine; `None` where nobody gave one, with nothing known of
+/// resets and faults then.
+pub fn supervise(
+    worker: &Worker,
+    request: &Request,
+    limits: &Limits,
+    mut log: Option<&mut KernelLog>,
+    cancel: Cancel,
+) -> Supervised {
+    let scratch = match tempfile::Builder::new().prefix("rocvet-probe-").tempdir() {
+        Ok(scratch) => scratch,
+        Err(error) => return not_started(format!("no folder for the worker: {error}")),
+    };
+    let request_line = match serde_json::to_vec(request) {
+        Ok(line) => [line, b"\n".to_vec()].concat(),
+        Err(error) => return not_started(format!("the request cannot be written: {error}")),
+    };
+    if let Some(log) = log.as_deref_mut() {
+        // What was logged before is not about this worker.
+        let _ = log.window();
+    }
+    let child = isolation::child(worker, request_line, scratch.path(), process_limits(limits), cancel);
+    let mut reader = Reader::new(request.probe.repeats);
+    let silence = Some(limits.silence);
+    let mut running = false;
+    let first = Clocks { phase: Some(limits.first), silence };
+    let outcome = run_listening(&child, first, &mut |bytes| match reader.feed(bytes) {
+        News::Nothing => None,
+        // While it compiles it cannot speak.
+        News::Alive(Phase::First) => Some(Clocks { phase: None, silence: None }),
+        // However often it says that it runs, the phase is as long as it is.
+        News::Alive(Phase::Run) if running => Some(Clocks { phase: None, silence }),
+        News::Alive(Phase::Run) | News::Done => {
+            running = true;
+            Some(Clocks { phase: Some(limits.run), silence })
+        }
+    });
+    let died = !outcome.ended.success();
+    let pids = log.as_deref().is_none_or(KernelLog::knows_our_pids);
+    let kernel = log.map_or(Reading::NotReported, |log| {
+        if died {
+            sleep(limits.settle);
+        }
+        log.window()
+    });
+    conclude(outcome, reader, kernel, pids)
+}
+
+fn process_limits(limits: &Limits) -> process::Limits {
+    process::Limits { deadline: limits.whole, grace: limits.grace, reap: limits.reap, output: limits.output }
+}
+
+/// Puts together what is known. Decides, and does nothing.
+fn conclude(ran: process::Outcome, reader: Reader, kernel: Reading<LogWindow>, pids_known: bool) -> Supervised {
+    let said = reader.finish(ran.ended.success());
+    let outcome = match (&ran.ended, &said.problem) {
+        (Ended::Exited { code: 0 }, None) => ProbeOutcome::Reported,
+        (Ended::Exited { code: 0 }, Some(problem)) => ProbeOutcome::ProtocolBroken(problem.clone()),
+        (ended, _) => ProbeOutcome::Died(ended.clone()),
+    };
+    let pids = if pids_known { Pids::Known(ran.pid.into_iter().collect()) } else { Pids::Incomparable };
+    let mut classified = classify(&Remains {
+        ended: &ran.ended,
+        answered: outcome == ProbeOutcome::Reported,
+        stderr: &ran.stderr,
+        stdout: &said.noise,
+        kernel: kernel.as_ref().map(|window| window.text.as_str()),
+        pids,
+    });
+    if let Some(gap) = kernel.value().and_then(|window| window.gap) {
+        classified.kernel_unread.get_or_insert_with(|| gap.to_owned());
+    }
+    Supervised { outcome, said, classified, stderr: ran.stderr, kernel, took: ran.took }
+}
+
+fn not_started(reason: String) -> Supervised {
+    let ran = process::Outcome {
+        ended: Ended::NotStarted { reason },
+        pid: None,
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+        took: Duration::ZERO,
+    };
+    conclude(ran, Reader::new(0), Reading::NotReported, true)
+}
