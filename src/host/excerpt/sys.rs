@@ -45,9 +45,12 @@ const NODES: &str = "class/kfd/kfd/topology/nodes";
 pub(in crate::host) fn sys(root: &Path, names: &mut Pseudonyms) -> Vec<Entry> {
     let Ok(tree) = Tree::open(root) else { return Vec::new() };
     let mut excerpt = Excerpt { tree: &tree, names, entries: Vec::new(), devices: BTreeSet::new() };
-    for name in tree.names("class/drm").unwrap_or_default() {
-        excerpt.card(&name);
+    let cards = tree.names("class/drm");
+    if cards.as_ref().is_ok_and(Vec::is_empty) {
+        // A driver without a GPU: that there is nothing is not that nobody can tell.
+        excerpt.dir("class/drm");
     }
+    cards.unwrap_or_default().iter().for_each(|name| excerpt.card(name));
     for adapter in read_pci(root) {
         excerpt.on_bus(&adapter.bdf.to_string());
     }
