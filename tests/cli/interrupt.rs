@@ -72,15 +72,18 @@ fn an_interrupted_run_keeps_its_record_and_leaves_no_process() {
 #[test]
 fn a_recording_that_is_interrupted_is_no_host_and_leaves_no_process() {
     let bench = Bench::new();
-    bench.must(&["shim", "host", "--machine", "mi300x", "--fault", "hang"]);
-    let mut child = bench.command(&["record", "new", "--host", "host"]).stderr(Stdio::null()).spawn().unwrap();
-    while children(Path::new("host")).is_empty() {
+    // By its whole path: other tests have hosts of the same name, with programs of theirs that hang.
+    let host = bench.path("host");
+    let name = host.to_str().unwrap();
+    bench.must(&["shim", name, "--machine", "mi300x", "--fault", "hang"]);
+    let mut child = bench.command(&["record", "new", "--host", name]).stderr(Stdio::null()).spawn().unwrap();
+    while children(&host).is_empty() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(143));
-    let orphans: Vec<_> = children(Path::new("host"));
+    let orphans: Vec<_> = children(&host);
     assert!(orphans.is_empty(), "{orphans:?}");
     assert_eq!(bench.run(&["run", "--host", "new"]).code, 64);
 }

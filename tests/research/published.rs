@@ -54,7 +54,7 @@ fn kfd_alone_contradicts_nobody(topology: &Path) {
     }
     let readable = evaluate(&CheckSpec::WitnessReadable, &seen);
     assert!(findings(&readable, Unmet).is_empty(), "{:?}", readable.findings());
-    assert!(readable.gaps()[0].reason.ends_with("these trees are not whole"), "{:?}", readable.gaps());
+    assert!(readable.gaps()[0].reason.contains("/sys/module: no such file"), "{:?}", readable.gaps());
 }
 
 fn a_published_mi308x_host_has_the_right_counts_memory_and_diagnosis(topology: &Path) {
