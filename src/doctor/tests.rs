@@ -77,22 +77,14 @@ impl Made {
 fn gpu() -> SysfsGpu {
     use ComputeMode::{Cpx, Qpx};
     SysfsGpu {
-        bdf: "0000:05:00.0".parse().unwrap(),
         device_id: Reading::Value(0x74a1),
         compute: Reading::Value(Cpx),
         available_compute: Reading::Value(vec![Qpx, Cpx]),
         memory: Reading::Value(MemoryMode::Nps4),
         available_memory: Reading::Value(vec![MemoryMode::Nps1, MemoryMode::Nps4]),
-        vram_total: Reading::NotReported,
-        vram_used: Reading::NotReported,
-        alloc_mode: Reading::NotReported,
-        profiles: Reading::NotReported,
-        profile_selected: Reading::NotReported,
-        unique_id: Reading::NotReported,
         hive_id: Reading::Value(7),
         driver: Reading::Value("amdgpu".to_owned()),
-        physical_function: None,
-        virtual_functions: Vec::new(),
+        ..SysfsGpu::unread("0000:05:00.0".parse().unwrap())
     }
 }
 

@@ -6,17 +6,12 @@ use crate::witness::{KfdNode, Snapshot};
 
 fn node(bus: u8, device_id: u16, num_xcc: u32) -> KfdNode {
     KfdNode {
-        node: 1 + u32::from(bus),
-        gpu_id: 100 + u32::from(bus),
         bdf: format!("0000:{bus:02x}:00.0").parse().map_or(Reading::NotReported, Reading::Value),
         device_id: Reading::Value(device_id),
-        gfx_target_version: Reading::NotReported,
         num_xcc: Reading::Value(num_xcc),
         simd_count: Reading::Value(152 * num_xcc),
-        unique_id: Reading::NotReported,
-        hive_id: Reading::NotReported,
-        render_minor: Reading::NotReported,
         memory: Reading::Value(Bytes(206_141_652_992)),
+        ..KfdNode::unread(1 + u32::from(bus), 100 + u32::from(bus))
     }
 }
 

@@ -28,19 +28,7 @@ mod tests {
     use crate::domain::{Bytes, Reading};
 
     fn node(node: u32) -> KfdNode {
-        KfdNode {
-            node,
-            gpu_id: node * 10,
-            bdf: Reading::NotReported,
-            device_id: Reading::NotReported,
-            gfx_target_version: Reading::NotReported,
-            num_xcc: Reading::NotReported,
-            simd_count: Reading::NotReported,
-            unique_id: Reading::NotReported,
-            hive_id: Reading::NotReported,
-            render_minor: Reading::NotReported,
-            memory: Reading::Value(Bytes(1)),
-        }
+        KfdNode { memory: Reading::Value(Bytes(1)), ..KfdNode::unread(node, node * 10) }
     }
 
     #[test]

@@ -81,17 +81,11 @@ mod tests {
     /// A GPU with these nodes: partition, XCCs, bytes.
     fn look(device_id: u16, nodes: &[(u8, u32, u64)]) -> Snapshot {
         let node = |&(partition, xccs, bytes): &(u8, u32, u64)| KfdNode {
-            node: 2 + u32::from(partition),
-            gpu_id: 1 + u32::from(partition),
             bdf: Reading::Value(Bdf { domain: 1, bus: 5, device: 0, function: partition }),
             device_id: Reading::Value(device_id),
-            gfx_target_version: Reading::NotReported,
             num_xcc: Reading::Value(xccs),
-            simd_count: Reading::NotReported,
-            unique_id: Reading::NotReported,
-            hive_id: Reading::NotReported,
-            render_minor: Reading::NotReported,
             memory: Reading::Value(Bytes(bytes)),
+            ..KfdNode::unread(2 + u32::from(partition), 1 + u32::from(partition))
         };
         Snapshot { kfd: Some(nodes.iter().map(node).collect()), ..Snapshot::default() }
     }

@@ -95,22 +95,11 @@ mod tests {
     /// A GPU with this PCI id that offers compute modes; `change` makes it another one.
     fn look(hypervisor: Reading<bool>, id: u16, change: impl Fn(&mut SysfsGpu)) -> Snapshot {
         let mut gpu = SysfsGpu {
-            bdf: "0000:05:00.0".parse().unwrap(),
             device_id: Reading::Value(id),
             compute: Reading::Value(ComputeMode::Spx),
             available_compute: Reading::Value(vec![ComputeMode::Spx]),
-            memory: Reading::NotReported,
-            available_memory: Reading::NotReported,
-            vram_total: Reading::NotReported,
-            vram_used: Reading::NotReported,
-            alloc_mode: Reading::NotReported,
-            profiles: Reading::NotReported,
-            profile_selected: Reading::NotReported,
-            unique_id: Reading::NotReported,
-            hive_id: Reading::NotReported,
             driver: Reading::Value("amdgpu".to_owned()),
-            physical_function: None,
-            virtual_functions: Vec::new(),
+            ..SysfsGpu::unread("0000:05:00.0".parse().unwrap())
         };
         change(&mut gpu);
         let kernel = KernelFacts {

@@ -70,6 +70,30 @@ pub struct SysfsGpu {
     pub virtual_functions: Vec<Bdf>,
 }
 
+impl SysfsGpu {
+    /// A GPU of which nothing was read but where it is.
+    pub const fn unread(bdf: Bdf) -> Self {
+        Self {
+            bdf,
+            device_id: Reading::NotReported,
+            compute: Reading::NotReported,
+            available_compute: Reading::NotReported,
+            memory: Reading::NotReported,
+            available_memory: Reading::NotReported,
+            vram_total: Reading::NotReported,
+            vram_used: Reading::NotReported,
+            alloc_mode: Reading::NotReported,
+            profiles: Reading::NotReported,
+            profile_selected: Reading::NotReported,
+            unique_id: Reading::NotReported,
+            hive_id: Reading::NotReported,
+            driver: Reading::NotReported,
+            physical_function: None,
+            virtual_functions: Vec::new(),
+        }
+    }
+}
+
 /// One GPU node of the KFD topology.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KfdNode {
@@ -95,6 +119,25 @@ pub struct KfdNode {
     pub render_minor: Reading<u32>,
     /// Sum of the node's banks of heap type 1 (or 2): the truth about its memory.
     pub memory: Reading<Bytes>,
+}
+
+impl KfdNode {
+    /// A node of which nothing was read but that it is one.
+    pub const fn unread(node: u32, gpu_id: u32) -> Self {
+        Self {
+            node,
+            gpu_id,
+            bdf: Reading::NotReported,
+            device_id: Reading::NotReported,
+            gfx_target_version: Reading::NotReported,
+            num_xcc: Reading::NotReported,
+            simd_count: Reading::NotReported,
+            unique_id: Reading::NotReported,
+            hive_id: Reading::NotReported,
+            render_minor: Reading::NotReported,
+            memory: Reading::NotReported,
+        }
+    }
 }
 
 /// One DRM render node in `class/drm`.

@@ -84,22 +84,10 @@ fn gpu(tree: &Tree, link: &str, extent: Extent) -> Option<SysfsGpu> {
         return None;
     }
     let modes = SysfsGpu {
-        bdf,
         device_id: file("device").and_then(|text| hex(&text)),
         compute: file("current_compute_partition").and_then(|text| parsed(&text)),
-        available_compute: Reading::NotReported,
         memory: file("current_memory_partition").and_then(|text| parsed(&text)),
-        available_memory: Reading::NotReported,
-        vram_total: Reading::NotReported,
-        vram_used: Reading::NotReported,
-        alloc_mode: Reading::NotReported,
-        profiles: Reading::NotReported,
-        profile_selected: Reading::NotReported,
-        unique_id: Reading::NotReported,
-        hive_id: Reading::NotReported,
-        driver: Reading::NotReported,
-        physical_function: None,
-        virtual_functions: Vec::new(),
+        ..SysfsGpu::unread(bdf)
     };
     if extent == Extent::Modes {
         return Some(modes);

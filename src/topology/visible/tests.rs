@@ -7,17 +7,9 @@ fn nodes(ids: [u64; 4]) -> Vec<KfdNode> {
     (2..)
         .zip(ids)
         .map(|(node, id)| KfdNode {
-            node,
-            gpu_id: node * 10,
-            bdf: Reading::NotReported,
-            device_id: Reading::NotReported,
-            gfx_target_version: Reading::NotReported,
-            num_xcc: Reading::NotReported,
-            simd_count: Reading::NotReported,
             unique_id: Reading::Value(id),
-            hive_id: Reading::NotReported,
-            render_minor: Reading::NotReported,
             memory: Reading::Value(Bytes(1)),
+            ..KfdNode::unread(node, node * 10)
         })
         .collect()
 }
