@@ -22,7 +22,7 @@ Examples:
   validate partition show --host DIR --format json | jq '.gpus[].logical[].hip_index'
 
 What amd-smi, sysfs, KFD and HIP say, side by side: modes, number of devices, and of each device its KFD node, HIP index,
-render node, memory and UUID. A value that contradicts the witness that is believed is marked with `!`; `-` is a witness that
+render node and memory (its UUID in the JSON document). A value that contradicts the witness that is believed is marked with `!`; `-` is a witness that
 says nothing, and an empty cell one that is never asked for this. An amd-smi that hangs is stopped after 5 s and is absent.
 
 Exit codes: 0 shown, 64 usage error, 69 there is no GPU, 130 and 143 interrupted";
@@ -83,7 +83,6 @@ fn human(shown: &Table, about: &str) -> String {
         vec![
             index,
             gpu.gpu.to_string(),
-            gpu.part.clone(),
             side(compute, |sides| &sides.sysfs),
             side(compute, |sides| &sides.amd_smi),
             side(memory, |sides| &sides.sysfs),
@@ -94,18 +93,18 @@ fn human(shown: &Table, about: &str) -> String {
             side(devices, |sides| &sides.hip),
         ]
     };
+    // Ten columns are 80 wide: no wider than a terminal that nobody has widened.
     let header = [
         "#",
         "GPU",
-        "part",
-        "compute: sysfs",
-        "amd-smi",
-        "memory: sysfs",
-        "amd-smi",
-        "devices: by mode",
-        "KFD",
-        "amd-smi",
-        "HIP",
+        "compute\nsysfs",
+        "\namd-smi",
+        "memory\nsysfs",
+        "\namd-smi",
+        "devices\nby mode",
+        "\nKFD",
+        "\namd-smi",
+        "\nHIP",
     ];
     page.table(&header, shown.gpus.iter().map(row).collect());
     let devices = shown.gpus.iter().flat_map(|gpu| &gpu.logical).map(|device| {
@@ -118,11 +117,12 @@ fn human(shown: &Table, about: &str) -> String {
             text(&device.memory.kfd),
             text(&device.memory.amd_smi),
             text(&device.memory.hip),
-            text(&device.uuid),
         ]
     });
-    let header = ["device", "node", "HIP", "render", "amd-smi", "memory: KFD", "amd-smi", "HIP", "UUID by amd-smi"];
+    let header =
+        ["device", "KFD\nnode", "HIP\nindex", "render\nnode", "amd-smi\nindex", "memory\nKFD", "\namd-smi", "\nHIP"];
     page.table(&header, devices.collect());
+    page.labelled("part", &parts(&shown.gpus));
     for witness in &shown.witnesses {
         let state = if witness.answers { witness.note.clone() } else { format!("absent: {}", witness.note) };
         page.labelled(witness.name, &state);
@@ -135,6 +135,14 @@ fn human(shown: &Table, about: &str) -> String {
     }
     page.labelled("on", about);
     page.text()
+}
+
+/// One name where all are alike, else the name of each.
+fn parts(gpus: &[GpuRow]) -> String {
+    match gpus.first() {
+        Some(first) if gpus.iter().all(|gpu| gpu.part == first.part) => first.part.clone(),
+        Some(_) | None => gpus.iter().map(|gpu| format!("{}: {}", gpu.index, gpu.part)).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn text(cell: &Cell) -> String {
