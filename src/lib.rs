@@ -8,6 +8,8 @@ pub mod domain;
 
 pub mod facts;
 
+pub mod filelock;
+
 pub mod process;
 
 pub mod sim;

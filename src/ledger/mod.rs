@@ -3,17 +3,14 @@
 //! `ledger.lock` is what is locked and is never replaced, unlike `ledger.json` that it guards.
 #![expect(clippy::disallowed_methods, reason = "the ledger and its lock are this module's files")]
 
-mod lock;
-
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::filelock::{self, Lock, Sharing};
 use crate::placement::{Book, BookError};
 use crate::witness::tree::{Tree, TreeError, TreeProblem};
-
-use lock::{Lock, Sharing};
 
 const FILE: &str = "ledger.json";
 
@@ -111,7 +108,7 @@ impl Ledger {
         let path = self.dir.join(LOCK);
         match Lock::take(&path, sharing) {
             Ok(Some(lock)) => Ok(lock),
-            Ok(None) => Err(LedgerError::Busy { path, seconds: lock::PATIENCE.as_secs() }),
+            Ok(None) => Err(LedgerError::Busy { path, seconds: filelock::PATIENCE.as_secs() }),
             Err(error) => Err(io_error(&path, error)),
         }
     }

@@ -313,7 +313,7 @@ fn witnesses(look: &Snapshot) -> Vec<Witness> {
     };
     let hip = match &look.hip {
         Some(Reading::Value(devices)) => there("HIP", true, count(devices.len(), "device")),
-        Some(Reading::NotReported) => there("HIP", false, "no runtime found".to_owned()),
+        Some(Reading::NotReported) => there("HIP", false, "no HIP runtime here".to_owned()),
         Some(absent @ (Reading::NotApplicable | Reading::Malformed { .. })) => {
             there("HIP", false, absent.absence().unwrap_or_default())
         }

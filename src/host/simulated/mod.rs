@@ -11,9 +11,10 @@ mod store;
 mod tree;
 mod write;
 
+pub use crate::filelock::{Lock, Sharing};
 pub use answer::{Answered, Call, answer};
 pub use create::{Faces, create};
-pub use lock::{Lock, Sharing, lock};
+pub use lock::lock;
 pub use program::install_program;
 pub use store::{hold, load, reload, update};
 pub use write::{Write, write};

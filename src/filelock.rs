@@ -1,4 +1,4 @@
-//! One writer, or several readers.
+//! A lock on a file: one writer, or several readers, and no endless wait for a holder.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -33,14 +33,27 @@ impl Lock {
     /// # Errors
     /// The file cannot be opened or locked.
     pub fn take(path: &Path, sharing: Sharing) -> io::Result<Option<Self>> {
-        let (file, operation) = match sharing {
-            Sharing::Shared => (File::open(path)?, FlockOperation::NonBlockingLockShared),
-            Sharing::Alone => (
-                // Another user may have made it: reading is enough to lock.
-                File::open(path)
-                    .or_else(|_| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path))?,
-                FlockOperation::NonBlockingLockExclusive,
-            ),
+        let file = match sharing {
+            Sharing::Shared => File::open(path)?,
+            // Another user may have made it: reading is enough to lock.
+            Sharing::Alone => File::open(path)
+                .or_else(|_| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path))?,
+        };
+        Self::of(file, sharing)
+    }
+
+    /// Takes the lock of a file that must be there. Who may only read can lock it too.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn of_existing(path: &Path, sharing: Sharing) -> io::Result<Option<Self>> {
+        Self::of(File::open(path)?, sharing)
+    }
+
+    fn of(file: File, sharing: Sharing) -> io::Result<Option<Self>> {
+        let operation = match sharing {
+            Sharing::Shared => FlockOperation::NonBlockingLockShared,
+            Sharing::Alone => FlockOperation::NonBlockingLockExclusive,
         };
         let (mut waited, mut pause) = (Duration::ZERO, Duration::from_micros(100));
         loop {
@@ -50,7 +63,7 @@ impl Lock {
                 Err(Errno::WOULDBLOCK) if waited < PATIENCE => {
                     sleep(pause);
                     waited += pause;
-                    pause = (pause * 2).min(Duration::from_millis(10));
+                    pause = (pause * 2).min(Duration::from_millis(4));
                 }
                 Err(Errno::WOULDBLOCK) => return Ok(None),
                 Err(errno) => return Err(errno.into()),
