@@ -84,9 +84,11 @@ pub fn looked(session: &Session) -> Snapshot {
 
 fn human(plan: &ModelPlan, about: &str) -> String {
     let mut page = Page::new();
-    let header = ["model", "copies", "dtype", "weights", "KV cache", "reserve", "needs", "known from"];
-    page.table(&header, plan.models.iter().map(model_row).collect());
-    let header = ["modes", "devices", "each", "fits", "largest model alone", "KV tokens", "sizes"];
+    for model in &plan.models {
+        page.labelled("model", &model_line(model));
+    }
+    page.gap();
+    let header = ["modes", "devices", "each", "fits", "largest\nalone", "KV\ntokens", "sizes"];
     page.table(&header, plan.modes.iter().map(|mode| mode_row(mode, plan)).collect());
     for mode in plan.modes.iter().filter(|mode| mode.in_force) {
         if let Some(all) = mode.under_all {
@@ -158,23 +160,26 @@ pub fn show_instance(page: &mut Page, instance: &Instance) {
     }
 }
 
-fn model_row(model: &Model) -> Vec<String> {
+/// What an instance needs, as a sum. Names of models are long: in a column of a table they would be broken.
+fn model_line(model: &Model) -> String {
     let weights = Bytes(model.need.weights.0.saturating_add(model.need.overhead.0));
-    vec![
-        model.model.clone(),
-        model.copies.to_string(),
-        model.dtype.to_string(),
+    let copies = if model.copies == 1 { String::new() } else { format!(" x {}", model.copies) };
+    let known = match &model.known {
+        Known::Facts { id } => format!("facts: {id}"),
+        Known::CommandLine => "the command line".to_owned(),
+        Known::Config { computed: true } => "config.json, parameters computed".to_owned(),
+        Known::Config { computed: false } => "config.json, parameters given".to_owned(),
+    };
+    format!(
+        "{}{copies} in {}: weights {} + KV cache {} for {} tokens + reserve {} = {} (known from {known})",
+        model.model,
+        model.dtype,
         gib(weights),
-        format!("{} for {} tokens", gib(model.need.kv_cache), model.max_model_len),
+        gib(model.need.kv_cache),
+        model.max_model_len,
         gib(model.need.reserve),
-        gib(model.total),
-        match &model.known {
-            Known::Facts { id } => format!("facts: {id}"),
-            Known::CommandLine => "the command line".to_owned(),
-            Known::Config { computed: true } => "config.json, parameters computed".to_owned(),
-            Known::Config { computed: false } => "config.json, parameters given".to_owned(),
-        },
-    ]
+        gib(model.total)
+    )
 }
 
 fn mode_row(mode: &Mode, plan: &ModelPlan) -> Vec<String> {
@@ -183,7 +188,7 @@ fn mode_row(mode: &Mode, plan: &ModelPlan) -> Vec<String> {
     vec![
         format!("{}{}", mode.name(), if mode.in_force { " (now)" } else { "" }),
         mode.devices.to_string(),
-        each.join(", "),
+        each.join("\n"),
         if mode.fits { "yes".to_owned() } else { format!("{} of {instances}", mode.placed) },
         match mode.room {
             Room::Spare(spare) => format!("{} spare", gib(spare)),
