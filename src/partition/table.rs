@@ -430,7 +430,7 @@ mod tests {
         assert!(table.differences.is_empty(), "{:?}", table.differences);
         let absent: Vec<_> = table.witnesses.iter().filter(|each| !each.answers).collect();
         assert_eq!(absent.iter().map(|each| each.name).collect::<Vec<_>>(), ["amd-smi", "HIP"]);
-        assert!(absent[0].note.contains("deadline") && absent[1].note.contains("no runtime"), "{absent:?}");
+        assert!(absent[0].note.contains("deadline") && absent[1].note.contains("no HIP runtime"), "{absent:?}");
         assert!(matches!(table.gpus[0].logical[0].amd_smi_index, Cell::Silent(_)));
     }
 }
