@@ -19,7 +19,7 @@ use rocvet::host::simulated::{Faces, KMSG_FILE, create};
 use rocvet::probe::ProbeSpec;
 use rocvet::probe::engine::reference;
 use rocvet::probe::fallback::{Fallback, Ran, ran};
-use rocvet::probe::protocol::{Kind, Outcome, PROTOCOL, Problem, Raised, Request};
+use rocvet::probe::protocol::{Kind, Outcome, Problem, Raised, Request};
 use rocvet::probe::spec::{Dtype, Operation};
 use rocvet::probe::supervise::{Launcher, Limits, ProbeOutcome, Supervised, Worker, supervise};
 use rocvet::probe::verdict::status;
@@ -77,7 +77,7 @@ fn operation() -> Operation {
 
 fn request(repeats: u32) -> Request {
     let probe = ProbeSpec { repeats, ..ProbeSpec::compute(operation(), Dtype::F32) };
-    Request { protocol: PROTOCOL, probe, on: Kind::Gpu }
+    Request::new(probe, Kind::Gpu)
 }
 
 /// Enough time for everything but what hangs.
@@ -105,7 +105,7 @@ fn a_worker_that_does_as_it_is_asked_reports_the_numbers_of_the_oracle() {
     assert_eq!(done.outcome, ProbeOutcome::Reported, "{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!((done.classified.class, done.classified.seen.len()), (None, 0), "old lines of the log are old");
     assert_eq!(done.said.answers.len(), 3);
-    assert!(done.said.answers[1..].iter().all(|answer| answer.outcome == Outcome::Same {}));
+    assert!(done.said.answers[1..].iter().all(|answer| answer.outcome == Outcome::Same { times: 1 }));
     assert!(right(&done));
     assert_eq!(ran(Kind::Gpu, &done.said), Some(Ran::AsAsked));
 }

@@ -56,6 +56,8 @@ fn on_cpu(request: &Request) -> io::Result<()> {
         libraries: std::iter::once(("validate".to_owned(), env!("CARGO_PKG_VERSION").to_owned())).collect(),
         gpu_backend: false,
         gpus: 0,
+        device: None,
+        mapped: Vec::new(),
     };
     greet(&mut out, &hello)?;
     let evidence = [Evidence::Tensor("cpu".to_owned())];

@@ -75,8 +75,10 @@ mod tests {
             libraries: std::collections::BTreeMap::new(),
             gpu_backend,
             gpus,
+            device: None,
+            mapped: Vec::new(),
         };
-        let answer = Answer { repeat: 0, outcome: Outcome::Same {}, on, evidence: evidence.to_vec() };
+        let answer = Answer { repeat: 0, outcome: Outcome::Same { times: 1 }, on, evidence: evidence.to_vec() };
         Conversation { hello: Some(hello), answers: vec![answer], ..Conversation::default() }
     }
 

@@ -3,7 +3,7 @@
 //! A [`ProbeSpec`] says what is computed; [`tensor`] what its inputs are, the same in every engine, and what of a result
 //! is carried. The [`engine::reference`] computes every one of them in f64, and [`judge`](mod@judge) holds a result
 //! against that. [`protocol`] is how a worker is talked to; [`supervise`](mod@supervise) runs one, [`classify`] says what
-//! it died of, [`fallback`] where it ran, and [`verdict`] what all of that amounts to.
+//! it died of, [`fallback`] where it ran, and [`verdict`] what all of that amounts to. A [`stand`] puts them together.
 
 pub mod catalogue;
 pub mod classify;
@@ -12,6 +12,7 @@ pub mod fallback;
 pub mod judge;
 pub mod protocol;
 pub mod spec;
+pub mod stand;
 pub mod supervise;
 pub mod tensor;
 pub mod verdict;

@@ -27,7 +27,7 @@ pub fn status(done: &Supervised, asked: Kind, numbers: &[Numbers]) -> Status {
     }
     let raised = done.said.answers.iter().find_map(|answer| match &answer.outcome {
         Outcome::Raised { kind, text } => Some((*kind, text)),
-        Outcome::Numbers(_) | Outcome::Same {} => None,
+        Outcome::Numbers(_) | Outcome::Same { .. } | Outcome::Memory(_) => None,
     });
     match (raised, ran(asked, &done.said)) {
         (Some((Raised::Unsupported, text)), _) => Status::NotEvaluated { reason: text.clone() },

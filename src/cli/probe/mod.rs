@@ -16,7 +16,7 @@ use super::list::Screen;
 use crate::probe::catalogue::{self, Probe};
 use crate::probe::engine::reference;
 use crate::probe::spec::{Conv, Direction, Dtype, Operation, Work, extents};
-use crate::probe::supervise::Limits;
+use crate::probe::stand::Engine;
 use crate::probe::{Numbers, Output, ProbeSpec, judge};
 
 use supervised::Supervising;
@@ -73,7 +73,7 @@ struct OneArgs {
     #[arg(long, default_value_t = ProbeSpec::SEED)]
     seed: u32,
     /// What computes it
-    #[arg(long, value_enum, default_value_t = Engine::Reference)]
+    #[arg(long, value_parser = engine, value_name = "reference|simulated|torch|python", default_value = "reference")]
     engine: Engine,
     #[command(flatten)]
     worker: ProcessArgs,
@@ -130,22 +130,14 @@ fn dtype(text: &str) -> Result<Dtype, String> {
     text.parse().map_err(|_| "one of f32, f16, bf16, f64".to_owned())
 }
 
+fn engine(text: &str) -> Result<Engine, String> {
+    let known = || Engine::ALL.map(Engine::name).join(", ");
+    Engine::ALL.into_iter().find(|each| each.name() == text).ok_or_else(|| format!("one of {}", known()))
+}
+
 fn direction(text: &str) -> Result<Direction, String> {
     let known = || Direction::ALL.map(Direction::name).join(", ");
     Direction::ALL.into_iter().find(|each| each.name() == text).ok_or_else(|| format!("one of {}", known()))
-}
-
-/// What can compute a probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Engine {
-    /// This program, on the CPU; also what the others are judged against
-    Reference,
-    /// The same numbers, from a worker on a simulated machine with the faults that it was given
-    Simulated,
-    /// libtorch, on CPU or GPU
-    Torch,
-    /// Any Python with PyTorch
-    Python,
 }
 
 /// # Errors
@@ -204,8 +196,7 @@ impl OneArgs {
             Engine::Reference => {}
             Engine::Simulated => return self.supervised(specs),
             Engine::Torch | Engine::Python => {
-                let name = self.engine.to_possible_value().map(|value| value.get_name().to_owned());
-                let name = name.unwrap_or_default();
+                let name = self.engine.name();
                 let problem = format!("the engine {name} is not there yet; --engine reference is");
                 return Err(Failure::unavailable(anyhow!(problem)));
             }
@@ -227,10 +218,8 @@ impl OneArgs {
         let Some(host) = &self.worker.host else {
             return Err(Failure::usage(anyhow!("--engine simulated needs --host; `validate shim DIR` makes one")));
         };
-        // A simulated kernel has logged all that it will by the time that a worker is dead.
         let first = Duration::from_secs(self.worker.timeout);
-        let limits = Limits { first, settle: Duration::ZERO, ..Limits::default() };
-        Supervising { specs, repeat: self.worker.repeat, host, limits }.run()
+        Supervising { specs, repeat: self.worker.repeat, host, first }.run()
     }
 
     /// What is meant.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
@@ -13,15 +14,13 @@ use crate::domain::{Meaning, Status};
 use crate::facts::{Stream, signature};
 use crate::host::Host;
 use crate::host::simulated::KMSG_FILE;
-use crate::probe::engine::reference;
+use crate::probe::ProbeSpec;
 use crate::probe::fallback::{Ran, ran};
-use crate::probe::protocol::{Kind, Outcome as Answered, PROTOCOL, Request};
-use crate::probe::spec::Work;
-use crate::probe::supervise::{Launcher, Limits, ProbeOutcome, Supervised, Worker, supervise};
-use crate::probe::verdict::{of_repeats, status};
-use crate::probe::{Numbers, ProbeSpec, judge};
+use crate::probe::protocol::{Kind, Outcome as Answered, Request};
+use crate::probe::stand::{ProbeRun, Stand};
+use crate::probe::supervise::{Limits, ProbeOutcome};
+use crate::probe::verdict::of_repeats;
 use crate::process::Cancel;
-use crate::witness::kernel_log::KernelLog;
 
 /// Lines of unknown last words that are shown.
 const SHOWN: usize = 10;
@@ -34,15 +33,8 @@ pub(super) struct Supervising<'a> {
     pub(super) repeat: u32,
     /// The simulated host.
     pub(super) host: &'a Path,
-    /// Longest time of one result.
-    pub(super) limits: Limits,
-}
-
-/// One run of a probe.
-struct Run {
-    done: Supervised,
-    numbers: Vec<Numbers>,
-    status: Status,
+    /// Longest time to the first result.
+    pub(super) first: Duration,
 }
 
 impl Supervising<'_> {
@@ -59,19 +51,16 @@ impl Supervising<'_> {
             }
         };
         let program = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
-        let worker = Worker {
-            program: program.clone(),
-            args: vec!["probe-worker".into(), "--host".into(), absolute(self.host)?.into()],
-            env: Vec::new(),
-            launcher: Launcher { program, args: vec!["probe-launch".into()], memory: None },
-        };
+        let stand = Stand::simulated(&program, &absolute(self.host)?, log);
+        let stand = Stand { limits: Limits { first: self.first, ..stand.limits }, ..stand };
         let cancel = Cancel::new();
         let interrupt = Interrupt::listen(cancel.clone())?;
         let (mut right, mut meanings) = (0, Vec::new());
         for spec in &self.specs {
             let mut runs = Vec::new();
             for _ in 0..self.repeat {
-                let run = self.once(spec, &worker, &log, &cancel)?;
+                let request = Request::new(spec.clone(), stand.on);
+                let run = stand.run(&request, &cancel).map_err(Failure::unavailable)?;
                 let stop = run.done.stops_the_run();
                 runs.push(run);
                 if let Some(signal) = interrupt.signal() {
@@ -96,22 +85,13 @@ impl Supervising<'_> {
         Ok(Exit::Run(code(&meanings)))
     }
 
-    fn once(&self, spec: &ProbeSpec, worker: &Worker, log: &Path, cancel: &Cancel) -> Result<Run, Failure> {
-        let mut log = KernelLog::open(log).map_err(|problem| Failure::unavailable(anyhow!(problem)))?;
-        let request = Request { protocol: PROTOCOL, probe: spec.clone(), on: Kind::Gpu };
-        let done = supervise(worker, &request, &self.limits, Some(&mut log), cancel.clone());
-        let numbers = judged(spec, &done).map_err(Failure::unavailable)?;
-        let status = status(&done, Kind::Gpu, &numbers);
-        Ok(Run { done, numbers, status })
-    }
-
-    fn told(&self, spec: &ProbeSpec, runs: &[Run]) -> String {
+    fn told(&self, spec: &ProbeSpec, runs: &[ProbeRun]) -> String {
         let overall = overall(runs);
         let good = runs.iter().filter(|run| run.status == Status::Pass).count();
         let count = if runs.len() > 1 { format!("  {good} of {} passed", runs.len()) } else { String::new() };
         let mut text = format!("{:<16}  {}{count}\n", overall.word().name(), spec.id());
         // Of runs that came out alike one tells of all.
-        let mut shown: Vec<&Run> = Vec::new();
+        let mut shown: Vec<&ProbeRun> = Vec::new();
         for run in runs {
             if !shown
                 .iter()
@@ -124,8 +104,8 @@ impl Supervising<'_> {
         if overall != Status::Pass {
             let host = quoted(&self.host.display().to_string());
             let repeat = if self.repeat > 1 { format!(" --repeat {}", self.repeat) } else { String::new() };
-            let first = self.limits.first;
-            let timeout = (first != Limits::default().first).then(|| format!(" --timeout {}", first.as_secs()));
+            let changed = self.first != Limits::default().first;
+            let timeout = changed.then(|| format!(" --timeout {}", self.first.as_secs()));
             let timeout = timeout.unwrap_or_default();
             let (id, seed) = (spec.id(), spec.seed);
             let _ = writeln!(
@@ -137,29 +117,14 @@ impl Supervising<'_> {
     }
 }
 
-/// The numbers of every result that was carried, against the oracle.
-fn judged(spec: &ProbeSpec, done: &Supervised) -> Result<Vec<Numbers>, reference::NotComputed> {
-    let Work::Compute { operation, dtype } = &spec.work else { return Ok(Vec::new()) };
-    let outputs = done.said.answers.iter().filter_map(|answer| match &answer.outcome {
-        Answered::Numbers(output) => Some(output),
-        Answered::Same {} | Answered::Raised { .. } => None,
-    });
-    let outputs: Vec<_> = outputs.collect();
-    if outputs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let oracle = reference::oracle(spec)?;
-    Ok(outputs.into_iter().map(|output| judge(operation, *dtype, output, &oracle)).collect())
-}
-
-fn overall(runs: &[Run]) -> Status {
+fn overall(runs: &[ProbeRun]) -> Status {
     let each: Vec<_> = runs.iter().map(|run| run.status.clone()).collect();
     of_repeats(&each).unwrap_or(Status::Aborted)
 }
 
 /// What one run came to, and what to do about it.
-fn tell(run: &Run, text: &mut String) {
-    let Run { done, numbers, status } = run;
+fn tell(run: &ProbeRun, text: &mut String) {
+    let ProbeRun { done, numbers, status } = run;
     let classified = &done.classified;
     let ended = match &done.outcome {
         ProbeOutcome::Reported => None,

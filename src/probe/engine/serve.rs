@@ -31,7 +31,7 @@ pub fn converse(
         if let Outcome::Numbers(output) = &outcome {
             let hash = output.sha256.clone();
             if before.as_ref() == Some(&hash) {
-                outcome = Outcome::Same {};
+                outcome = Outcome::Same { times: 1 };
             }
             before = Some(hash);
         }

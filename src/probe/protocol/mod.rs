@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Output, ProbeSpec};
+use crate::domain::Bytes;
 
 pub use reader::{Conversation, News, Problem, Reader};
 
@@ -31,6 +32,17 @@ pub struct Request {
     pub probe: ProbeSpec,
     /// Where.
     pub on: Kind,
+    /// Seconds after which no further repeat is begun, for a soak; at least one is done all the same. Without it every
+    /// repeat is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u32>,
+}
+
+impl Request {
+    /// Every repeat of this probe.
+    pub const fn new(probe: ProbeSpec, on: Kind) -> Self {
+        Self { protocol: PROTOCOL, probe, on, budget: None }
+    }
 }
 
 /// A kind of device.
@@ -73,6 +85,28 @@ pub struct Hello {
     pub gpu_backend: bool,
     /// GPUs that it can use.
     pub gpus: u32,
+    /// The first of them, which is the one that is probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
+    /// Paths of the mapped files that drive a GPU, from the worker's own `/proc/self/maps`: that a library was named when
+    /// it was linked does not show that it is there (tch-rs#1015).
+    #[serde(default)]
+    pub mapped: Vec<String>,
+}
+
+/// A GPU as the runtime that drives it describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// The effective ISA, `gfx1030` with or without features after it: what code objects are looked for, which an
+    /// override changes. `None` where the runtime is not ROCm's.
+    pub isa: Option<String>,
+    /// Its PCI address as the runtime writes it.
+    pub bdf: Option<String>,
+    /// All of its memory.
+    pub memory: Bytes,
 }
 
 /// How far a worker is.
@@ -115,8 +149,14 @@ pub struct Answer {
 pub enum Outcome {
     /// Numbers.
     Numbers(Output),
-    /// Numbers, bit for bit those of the repeat before.
-    Same {},
+    /// Numbers, bit for bit those of the repeat before, in this repeat and those after it: a soak would say it a
+    /// million times.
+    Same {
+        /// How many repeats, at least 1.
+        times: u32,
+    },
+    /// What came of a use of memory.
+    Memory(MemoryReport),
     /// The engine raised, and the worker lives.
     Raised {
         /// What about.
@@ -124,6 +164,37 @@ pub enum Outcome {
         /// In its words.
         text: String,
     },
+}
+
+/// What a worker found when it used memory. It counts; whether that is well, the judge says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryReport {
+    /// All of the device's memory, as the runtime says.
+    pub total: Bytes,
+    /// Most that was allocated at once.
+    pub allocated: Bytes,
+    /// What was written, read back and compared.
+    pub checked: Bytes,
+    /// Bytes that came back otherwise.
+    pub mismatches: u64,
+    /// What the runtime said when it refused an allocation that was to be refused, or ended a growth; `None` where it
+    /// refused nothing.
+    pub refused: Option<String>,
+    /// The data of the device beside it, where it was written before and read afterwards.
+    pub neighbour: Option<Neighbour>,
+    /// Time of the copies alone, in nanoseconds; 0 where nothing was timed.
+    pub copying: u64,
+}
+
+/// Data of a device that another one's use must not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Neighbour {
+    /// What was written before and read afterwards.
+    pub checked: Bytes,
+    /// Bytes that came back otherwise.
+    pub mismatches: u64,
 }
 
 /// What an engine raised about.

@@ -1,7 +1,7 @@
 //! Reads a worker's lines as they come. Nothing is forgiven, and everything is bounded: what is no message, or comes out
 //! of order, is the first problem, and stays it.
 
-use super::{Answer, Hello, MAX_LINE, Message, Outcome, PROTOCOL, Phase, Progress};
+use super::{Answer, Hello, MAX_LINE, Message, Outcome, PROTOCOL, Phase, Progress, Request};
 
 /// Most bytes that are kept of lines that are no messages: the runtime prints there too, and what it prints may say why
 /// the worker died.
@@ -85,6 +85,10 @@ pub enum News {
 #[derive(Debug)]
 pub struct Reader {
     repeats: u32,
+    /// Whether fewer repeats will do, since time may run out.
+    budgeted: bool,
+    /// Repeats that have their result.
+    done: u32,
     /// The line that has not ended yet.
     pub(super) begun: Vec<u8>,
     /// Its number, from 1.
@@ -95,9 +99,22 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Of a worker that was asked for this.
+    pub fn of(request: &Request) -> Self {
+        Self { budgeted: request.budget.is_some(), ..Self::new(request.probe.repeats) }
+    }
+
     /// Of a worker that was asked for so many repeats.
     pub fn new(repeats: u32) -> Self {
-        Self { repeats, begun: Vec::new(), line: 1, skipping: false, said: Conversation::default() }
+        Self {
+            repeats,
+            budgeted: false,
+            done: 0,
+            begun: Vec::new(),
+            line: 1,
+            skipping: false,
+            said: Conversation::default(),
+        }
     }
 
     /// Takes what was printed next.
@@ -192,7 +209,7 @@ impl Reader {
             }
             Message::Result(answer) => self.answer(answer),
             Message::Bye {} if !self.is_complete() => {
-                Err(format!("bye after {} of {} results", self.said.answers.len(), self.repeats))
+                Err(format!("bye after {} of {} results", self.done, self.repeats))
             }
             Message::Bye {} => {
                 self.said.bye = true;
@@ -202,25 +219,32 @@ impl Reader {
     }
 
     fn answer(&mut self, answer: Answer) -> Result<News, String> {
-        let expected = self.said.answers.len();
-        if u32::try_from(expected).ok() != Some(answer.repeat) {
-            return Err(format!("result {} where {expected} is next", answer.repeat));
+        if answer.repeat != self.done {
+            return Err(format!("result {} where {} is next", answer.repeat, self.done));
         }
-        if self.is_complete() {
+        if self.done == self.repeats || self.has_raised() {
             return Err("a result after the last one".to_owned());
         }
-        let before = self.said.answers.last().map(|answer| &answer.outcome);
-        if matches!(answer.outcome, Outcome::Same {}) && before.is_none() {
-            return Err("the first result is like no other".to_owned());
+        let repeats = match (&answer.outcome, self.said.answers.last()) {
+            (Outcome::Same { .. }, None) => return Err("the first result is like no other".to_owned()),
+            (Outcome::Same { times }, Some(_)) => *times,
+            (Outcome::Numbers(_) | Outcome::Memory(_) | Outcome::Raised { .. }, _) => 1,
+        };
+        if repeats == 0 || repeats > self.repeats - self.done {
+            return Err(format!("{repeats} results at once, where {} are left", self.repeats - self.done));
         }
+        self.done += repeats;
         self.said.answers.push(answer);
         Ok(News::Done)
     }
 
     /// Whether every repeat has its result, or one of them raised: an engine that raised need not go on.
     fn is_complete(&self) -> bool {
-        let raised = matches!(self.said.answers.last(), Some(Answer { outcome: Outcome::Raised { .. }, .. }));
-        raised || u32::try_from(self.said.answers.len()).ok() == Some(self.repeats)
+        self.has_raised() || self.done == self.repeats || (self.budgeted && self.done > 0)
+    }
+
+    fn has_raised(&self) -> bool {
+        matches!(self.said.answers.last(), Some(Answer { outcome: Outcome::Raised { .. }, .. }))
     }
 
     fn keep(&mut self, bytes: &[u8]) {

@@ -6,7 +6,7 @@ use super::*;
 const HELLO: &str =
     r#"{"message":"hello","protocol":1,"engine":"reference","pid":7,"libraries":{},"gpu_backend":false,"gpus":0}"#;
 const PROGRESS: &str = r#"{"message":"progress","phase":"run","done":1}"#;
-const SAME: &str = r#"{"message":"result","repeat":1,"outcome":{"same":{}},"on":"cpu","evidence":[]}"#;
+const SAME: &str = r#"{"message":"result","repeat":1,"outcome":{"same":{"times":1}},"on":"cpu","evidence":[]}"#;
 const BYE: &str = r#"{"message":"bye"}"#;
 
 fn numbers(repeat: u32) -> String {
@@ -50,6 +50,44 @@ fn a_whole_conversation_is_heard_however_it_is_cut_into_pieces() {
 fn an_engine_that_raised_need_not_go_on() {
     let said = hear(&[HELLO, &numbers(0), &raised(1), BYE], 50, true);
     assert_eq!((said.problem, said.bye), (None, true));
+}
+
+#[test]
+fn repeats_that_are_alike_are_said_once_and_counted() {
+    let same = |repeat: u32, times: u32| {
+        SAME.replace("\"repeat\":1", &format!("\"repeat\":{repeat}"))
+            .replace("\"times\":1", &format!("\"times\":{times}"))
+    };
+    for (lines, problem) in [
+        (vec![numbers(0), same(1, 8), numbers(9), BYE.to_owned()], None),
+        (vec![numbers(0), same(1, 10)], Some("10 results at once, where 9 are left")),
+        (vec![numbers(0), same(1, 0)], Some("0 results at once, where 9 are left")),
+        (vec![numbers(0), same(1, 8), same(2, 1)], Some("result 2 where 9 is next")),
+        (vec![numbers(0), same(1, 8), BYE.to_owned()], Some("bye after 9 of 10 results")),
+    ] {
+        let lines: Vec<&str> = std::iter::once(HELLO).chain(lines.iter().map(String::as_str)).collect();
+        let found = hear(&lines, 10, false).problem.map(|problem| problem.to_string());
+        assert_eq!(found.is_some(), problem.is_some(), "{found:?}");
+        assert!(found.unwrap_or_default().contains(problem.unwrap_or_default()), "{problem:?}");
+    }
+}
+
+#[test]
+fn with_a_budget_fewer_repeats_will_do_but_not_none() {
+    let request = |budget| Request { budget, ..Request::new(ProbeSpec { repeats: 10, ..spec() }, Kind::Cpu) };
+    let said = |budget, lines: &[&str]| {
+        let mut reader = Reader::of(&request(budget));
+        lines.iter().for_each(|line| drop(reader.feed(format!("{line}\n").as_bytes())));
+        reader.finish(true).problem.is_none()
+    };
+    let one = numbers(0);
+    assert!(said(Some(1), &[HELLO, &one, BYE]));
+    assert!(!said(Some(1), &[HELLO, BYE]));
+    assert!(!said(None, &[HELLO, &one, BYE]));
+}
+
+fn spec() -> ProbeSpec {
+    "matmul/f32/2x2x2".parse().unwrap()
 }
 
 #[test]

@@ -24,6 +24,15 @@ pub enum Memory {
     },
     /// Asks for more than there is: it must raise, not abort.
     OutOfMemory,
+    /// Fills a device and checks that what was written to its neighbour, the next device that the worker sees, is
+    /// still there.
+    Isolation {
+        /// Share of the device's total memory that is filled, from 1 to 100.
+        percent: u8,
+    },
+    /// Allocates until the device refuses, past what it says it has where it lets it, and checks what was written to
+    /// its neighbour, where there is one.
+    PastLimit,
     /// Copies a pattern and checks it.
     Copy {
         /// Of one copy.
@@ -71,8 +80,11 @@ impl Memory {
             false => Err(SpecError::value("bytes", format!("from 1 to {}", Self::LARGEST.0))),
         };
         match self {
-            Self::Ladder { percent: 1..=100 } | Self::OutOfMemory => Ok(()),
-            Self::Ladder { .. } => Err(SpecError::value("percent", "from 1 to 100")),
+            Self::Ladder { percent: 1..=100 }
+            | Self::Isolation { percent: 1..=100 }
+            | Self::OutOfMemory
+            | Self::PastLimit => Ok(()),
+            Self::Ladder { .. } | Self::Isolation { .. } => Err(SpecError::value("percent", "from 1 to 100")),
             Self::Churn { times: 0, .. } => Err(SpecError::value("times", "at least 1")),
             Self::Churn { bytes, .. } | Self::Copy { bytes, .. } => sized(bytes),
         }

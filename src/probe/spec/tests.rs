@@ -34,8 +34,14 @@ const NAMES: &[(&str, &[usize], usize)] = &[
     ("train-adam/bf16/8x3x16x16/16/10/1", &[2], 8 * 256),
 ];
 
-const MEMORY: &[&str] =
-    &["memory-ladder/90", "memory-churn/67108864/1000", "memory-out-of-memory", "memory-copy/268435456/host-to-device"];
+const MEMORY: &[&str] = &[
+    "memory-ladder/90",
+    "memory-churn/67108864/1000",
+    "memory-out-of-memory",
+    "memory-isolation/90",
+    "memory-past-limit",
+    "memory-copy/268435456/host-to-device",
+];
 
 #[test]
 fn a_name_reads_back_and_so_does_the_document() {

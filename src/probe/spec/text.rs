@@ -20,6 +20,8 @@ impl fmt::Display for Work {
                 Memory::Ladder { percent } => write!(f, "memory-ladder/{percent}"),
                 Memory::Churn { bytes, times } => write!(f, "memory-churn/{}/{times}", bytes.0),
                 Memory::OutOfMemory => f.write_str("memory-out-of-memory"),
+                Memory::Isolation { percent } => write!(f, "memory-isolation/{percent}"),
+                Memory::PastLimit => f.write_str("memory-past-limit"),
                 Memory::Copy { bytes, path } => write!(f, "memory-copy/{}/{}", bytes.0, path.name()),
             },
         }
@@ -103,11 +105,13 @@ fn memory(name: &str, sizes: &[&str]) -> Read<Memory> {
         ("ladder", [percent]) => Ok(Memory::Ladder { percent: number(percent)? }),
         ("churn", [bytes, times]) => Ok(Memory::Churn { bytes: Bytes(number(bytes)?), times: number(times)? }),
         ("out-of-memory", []) => Ok(Memory::OutOfMemory),
+        ("isolation", [percent]) => Ok(Memory::Isolation { percent: number(percent)? }),
+        ("past-limit", []) => Ok(Memory::PastLimit),
         ("copy", [bytes, path]) => {
             Ok(Memory::Copy { bytes: Bytes(number(bytes)?), path: named(path, &CopyPath::ALL, CopyPath::name)? })
         }
-        _ => Err("is none of memory-ladder/90, memory-churn/BYTES/TIMES, memory-out-of-memory and \
-                  memory-copy/BYTES/host-to-device"
+        _ => Err("is none of memory-ladder/90, memory-churn/BYTES/TIMES, memory-out-of-memory, memory-isolation/90, \
+                  memory-past-limit and memory-copy/BYTES/host-to-device"
             .to_owned()),
     }
 }

@@ -106,18 +106,18 @@ pub fn supervise(
 ) -> Supervised {
     let scratch = match tempfile::Builder::new().prefix("rocvet-probe-").tempdir() {
         Ok(scratch) => scratch,
-        Err(error) => return not_started(format!("no folder for the worker: {error}")),
+        Err(error) => return not_started(request, format!("no folder for the worker: {error}")),
     };
     let request_line = match serde_json::to_vec(request) {
         Ok(line) => [line, b"\n".to_vec()].concat(),
-        Err(error) => return not_started(format!("the request cannot be written: {error}")),
+        Err(error) => return not_started(request, format!("the request cannot be written: {error}")),
     };
     if let Some(log) = log.as_deref_mut() {
         // What was logged before is not about this worker.
         let _ = log.window();
     }
     let child = isolation::child(worker, request_line, scratch.path(), process_limits(limits), cancel);
-    let mut reader = Reader::new(request.probe.repeats);
+    let mut reader = Reader::of(request);
     let silence = Some(limits.silence);
     let mut running = false;
     let first = Clocks { phase: Some(limits.first), silence };
@@ -170,7 +170,7 @@ fn conclude(ran: process::Outcome, reader: Reader, kernel: Reading<LogWindow>, p
     Supervised { outcome, said, classified, stderr: ran.stderr, kernel, took: ran.took }
 }
 
-fn not_started(reason: String) -> Supervised {
+fn not_started(request: &Request, reason: String) -> Supervised {
     let ran = process::Outcome {
         ended: Ended::NotStarted { reason },
         pid: None,
@@ -178,5 +178,5 @@ fn not_started(reason: String) -> Supervised {
         stderr: Vec::new(),
         took: Duration::ZERO,
     };
-    conclude(ran, Reader::new(0), Reading::NotReported, true)
+    conclude(ran, Reader::of(request), Reading::NotReported, true)
 }

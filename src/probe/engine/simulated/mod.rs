@@ -72,6 +72,8 @@ fn hello(fault: Option<ProbeFault>, pid: u32) -> Hello {
         libraries: BTreeMap::from([("validate".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
         gpu_backend,
         gpus: u32::from(gpu_backend && !is(Misbehaviour::NoDevice)),
+        device: None,
+        mapped: Vec::new(),
     }
 }
 
