@@ -41,7 +41,7 @@ pub fn choose(dir: Option<&Path>, hardware: bool) -> Result<Chosen, Failure> {
         let why = format!("this machine {word} be queried: {}", can.query.why);
         return Ok(Chosen { host, why: Some(why) });
     }
-    Ok(Chosen { host: open(dir, hardware)?, why: None })
+    Ok(Chosen { host: given(dir, hardware)?, why: None })
 }
 
 /// The given host; `None` for each scenario's own machine.
@@ -49,9 +49,11 @@ pub fn choose(dir: Option<&Path>, hardware: bool) -> Result<Chosen, Failure> {
 /// # Errors
 /// As [`choose`].
 pub fn open(dir: Option<&Path>, hardware: bool) -> Result<Option<Host>, Failure> {
-    if dir.is_some_and(is_auto) {
-        return Ok(choose(dir, hardware)?.host);
-    }
+    Ok(choose(dir, hardware)?.host)
+}
+
+/// What was named outright: this machine, a folder, or nothing.
+fn given(dir: Option<&Path>, hardware: bool) -> Result<Option<Host>, Failure> {
     if hardware {
         let host = Host::Real;
         if sysfs::read_sysfs(&host.sysfs_root()).is_empty() && kfd::read_kfd(&host.sysfs_root()).is_none() {

@@ -75,6 +75,20 @@ pub struct Session {
     _scratch: Option<TempDir>,
 }
 
+/// A machine, and what a session keeps of how it was come by.
+struct Opened {
+    host: Host,
+    why: Option<String>,
+    scratch: Option<TempDir>,
+}
+
+impl Opened {
+    /// One that the caller named, or the default.
+    const fn named(host: Host) -> Self {
+        Self { host, why: None, scratch: None }
+    }
+}
+
 impl Session {
     /// How long amd-smi may take to answer a question: a machine with 64 devices does in a second.
     const DEADLINE: Duration = Duration::from_secs(5);
@@ -84,10 +98,7 @@ impl Session {
     /// # Errors
     /// As [`HostArgs::open`].
     pub fn open(machine: &HostArgs) -> Result<Self, Failure> {
-        let cancel = Cancel::new();
-        let interrupt = Interrupt::listen(cancel.clone())?;
-        let asking = Asking { deadline: Self::DEADLINE, cancel };
-        Ok(Self { host: machine.open()?, asking, interrupt, why: None, _scratch: None })
+        Self::begin(|| Ok(Opened::named(machine.open()?)))
     }
 
     /// The same for a command that only looks: `--host auto` gives it a simulated MI300X where this machine cannot be
@@ -96,18 +107,17 @@ impl Session {
     /// # Errors
     /// The folder is no host, there is no AMD GPU here, or no simulated machine can be made.
     pub fn to_look(machine: &HostArgs) -> Result<Self, Failure> {
-        let cancel = Cancel::new();
-        let interrupt = Interrupt::listen(cancel.clone())?;
-        let asking = Asking { deadline: Self::DEADLINE, cancel };
-        let Chosen { host, why } = target::choose(machine.host.as_deref(), machine.host.is_none())?;
-        let (host, scratch) = match host {
-            Some(host) => (host, None),
-            None => {
-                let scratch = results::scratch()?;
-                (simulated_mi300x(scratch.path()).map_err(Failure::unavailable)?, Some(scratch))
-            }
-        };
-        Ok(Self { host, asking, interrupt, why, _scratch: scratch })
+        Self::begin(|| {
+            let Chosen { host, why } = target::choose(machine.host.as_deref(), machine.host.is_none())?;
+            let (host, scratch) = match host {
+                Some(host) => (host, None),
+                None => {
+                    let scratch = results::scratch()?;
+                    (simulated_mi300x(scratch.path()).map_err(Failure::unavailable)?, Some(scratch))
+                }
+            };
+            Ok(Opened { host, why, scratch })
+        })
     }
 
     /// The same for a command that brings a machine back: one whose driver was left unloaded shows no GPU.
@@ -115,10 +125,15 @@ impl Session {
     /// # Errors
     /// The folder is no host.
     pub fn to_restore(machine: &HostArgs) -> Result<Self, Failure> {
+        Self::begin(|| Ok(Opened::named(target::any(machine.host.as_deref())?)))
+    }
+
+    /// Listens before the machine is opened: to choose one may take as long as to ask it.
+    fn begin(open: impl FnOnce() -> Result<Opened, Failure>) -> Result<Self, Failure> {
         let cancel = Cancel::new();
         let interrupt = Interrupt::listen(cancel.clone())?;
-        let asking = Asking { deadline: Self::DEADLINE, cancel };
-        Ok(Self { host: target::any(machine.host.as_deref())?, asking, interrupt, why: None, _scratch: None })
+        let Opened { host, why, scratch } = open()?;
+        Ok(Self { host, asking: Asking { deadline: Self::DEADLINE, cancel }, interrupt, why, _scratch: scratch })
     }
 
     /// The signal that came, if one did.
