@@ -18,9 +18,6 @@ use super::choose::{MachineArgs, Session, places};
 use super::plan_models::{looked, some_device};
 use super::state;
 
-/// Version of the documents that `--format json` prints.
-pub const SCHEMA: u32 = 1;
-
 /// Where the ledger is.
 #[derive(Debug, Args)]
 pub struct StateArgs {

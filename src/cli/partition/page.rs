@@ -1,5 +1,7 @@
 //! What the partition commands print: one JSON document, or tables and labelled lines for people.
 
+use std::path::Path;
+
 use clap::ValueEnum;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
@@ -7,6 +9,7 @@ use serde::Serialize;
 
 use crate::cli::console;
 use crate::cli::exit::Failure;
+use crate::domain::Provenance;
 use crate::report::wrap::hanging;
 
 /// `--format`.
@@ -16,6 +19,33 @@ pub enum Format {
     Human,
     /// One JSON document
     Json,
+}
+
+/// What is said of a machine, below a head that says which one, and of what kind.
+#[derive(Serialize)]
+pub struct Document<'a, T> {
+    schema: u32,
+    provenance: Provenance,
+    machine: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<String>,
+    #[serde(flatten)]
+    said: T,
+}
+
+impl<'a, T> Document<'a, T> {
+    /// Version of these documents.
+    const SCHEMA: u32 = 1;
+
+    /// About a machine.
+    pub const fn of(provenance: Provenance, machine: &'a str, said: T) -> Self {
+        Self { schema: Self::SCHEMA, provenance, machine, ledger: None, said }
+    }
+
+    /// And about the ledger at this path.
+    pub fn with_ledger(self, ledger: &Path) -> Self {
+        Self { ledger: Some(ledger.display().to_string()), ..self }
+    }
 }
 
 /// A document, indented, with a newline at its end.

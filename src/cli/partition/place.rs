@@ -4,14 +4,13 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::exit::{Exit, Failure, Outcome};
-use crate::domain::Provenance;
 use crate::placement::{Book, Instance, NotPlaced, Terms};
 use crate::run::Clock;
 
 use super::choose::{MachineArgs, Session};
-use super::ledger::{Looked, SCHEMA, StateArgs, ledger, printed, unusable};
+use super::ledger::{Looked, StateArgs, ledger, printed, unusable};
 use super::models::ModelArgs;
-use super::page::{self, Format, Page};
+use super::page::{self, Document, Format, Page};
 use super::plan_models::{show_instance, told};
 
 /// Below the options of `place --help`.
@@ -48,11 +47,7 @@ pub struct PlaceArgs {
 
 /// What was placed.
 #[derive(Serialize)]
-struct PlacedDocument<'a> {
-    schema: u32,
-    provenance: Provenance,
-    machine: &'a str,
-    ledger: String,
+struct Placed<'a> {
     placed: Vec<PlacedRow<'a>>,
 }
 
@@ -88,13 +83,12 @@ pub fn run(args: &PlaceArgs) -> Outcome {
         Err(refused) => return not_placed(&refused, &looked.about),
     };
     let text = match args.format {
-        Format::Json => page::json(&PlacedDocument {
-            schema: SCHEMA,
-            provenance: looked.session.host.provenance(),
-            machine: &looked.about,
-            ledger: ledger.path().display().to_string(),
-            placed: placed.iter().map(|(number, instance)| PlacedRow { number: *number, instance }).collect(),
-        })?,
+        Format::Json => {
+            let rows = placed.iter().map(|(number, instance)| PlacedRow { number: *number, instance });
+            let placed = Placed { placed: rows.collect() };
+            let provenance = looked.session.host.provenance();
+            page::json(&Document::of(provenance, &looked.about, placed).with_ledger(&ledger.path()))?
+        }
         Format::Human => {
             let mut page = Page::new();
             for (number, instance) in &placed {

@@ -1,11 +1,10 @@
 //! `validate partition plan --model`: in which modes models fit, which device each gets, and what to use there.
 
 use anyhow::anyhow;
-use serde::Serialize;
 
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome as Ended};
-use crate::domain::{Bytes, Provenance};
+use crate::domain::Bytes;
 use crate::placement::{
     Closest, Devices, Instance, Known, Lacking, Mode, ModelPlan, Outcome, Room, Sizes, Wanted as Model, devices_of,
     plan_models,
@@ -17,20 +16,7 @@ use crate::witness::amd_smi;
 
 use super::choose::{MachineArgs, Session, places};
 use super::models::ModelArgs;
-use super::page::{self, Format, Page};
-
-/// Version of the document that `--format json` prints.
-const SCHEMA: u32 = 1;
-
-/// The document.
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: u32,
-    provenance: Provenance,
-    machine: &'a str,
-    #[serde(flatten)]
-    plan: &'a ModelPlan,
-}
+use super::page::{self, Document, Format, Page};
 
 /// Plans.
 ///
@@ -48,10 +34,7 @@ pub fn run(session: &Session, machine: &MachineArgs, models: &ModelArgs, format:
     }
     let about = session.about();
     let text = match format {
-        Format::Json => {
-            let provenance = session.host.provenance();
-            page::json(&Document { schema: SCHEMA, provenance, machine: &about, plan: &plan })?
-        }
+        Format::Json => page::json(&Document::of(session.host.provenance(), &about, &plan))?,
         Format::Human => human(&plan, &about),
     };
     console::print(text.as_bytes()).map_err(Failure::unavailable)?;

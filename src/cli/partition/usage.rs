@@ -1,15 +1,13 @@
 //! `validate partition usage`: the ledger set against what is measured.
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::cli::exit::{Exit, Outcome};
-use crate::domain::Provenance;
 use crate::placement::{Book, Holder, Row, Share, Usage, usage};
 
 use super::choose::{MachineArgs, Session};
-use super::ledger::{Looked, SCHEMA, StateArgs, ledger, printed, unusable};
-use super::page::{self, Format, Page};
+use super::ledger::{Looked, StateArgs, ledger, printed, unusable};
+use super::page::{self, Document, Format, Page};
 use super::plan_models::gib;
 
 /// Below the options of `usage --help`.
@@ -39,17 +37,6 @@ pub struct UsageArgs {
     format: Format,
 }
 
-/// How ledger and machine stand.
-#[derive(Serialize)]
-struct UsageDocument<'a> {
-    schema: u32,
-    provenance: Provenance,
-    machine: &'a str,
-    ledger: String,
-    #[serde(flatten)]
-    usage: &'a Usage,
-}
-
 /// Compares.
 ///
 /// # Errors
@@ -63,16 +50,12 @@ pub fn run(args: &UsageArgs) -> Outcome {
         return Ok(Exit::Interrupted(signal));
     }
     let usage = usage(&book, looked.present(), &on, &looked.seen, args.gpu_memory_utilization);
-    let path = ledger.path().display().to_string();
     let text = match args.format {
-        Format::Json => page::json(&UsageDocument {
-            schema: SCHEMA,
-            provenance: looked.session.host.provenance(),
-            machine: &looked.about,
-            ledger: path,
-            usage: &usage,
-        })?,
-        Format::Human => usage_page(&usage, &path, &looked.about),
+        Format::Json => {
+            let provenance = looked.session.host.provenance();
+            page::json(&Document::of(provenance, &looked.about, &usage).with_ledger(&ledger.path()))?
+        }
+        Format::Human => usage_page(&usage, &ledger.path().display().to_string(), &looked.about),
     };
     printed(&text)?;
     let agrees = usage.differences.is_empty() && usage.changes.is_empty();
