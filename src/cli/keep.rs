@@ -1,5 +1,6 @@
 //! The modes of a given host while cases change them: written down before the first, brought back after each.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -107,8 +108,8 @@ impl<'a> Keeper<'a> {
         if modes.is_empty() || !self.root {
             return Ok(());
         }
-        let mut gpus: Vec<_> = journal.hives.values().copied().filter(|gpu| journal.found.contains_key(gpu)).collect();
-        gpus.dedup();
+        let firsts = journal.hives.values().copied().filter(|gpu| journal.found.contains_key(gpu));
+        let gpus: Vec<_> = firsts.collect::<BTreeSet<_>>().into_iter().collect();
         for mode in modes {
             journal.begin(&Change::Memory { mode, gpus: gpus.clone() });
             journal.end(End::Open);
@@ -138,14 +139,13 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// Memory modes that a case names in its steps.
-fn requests(case: &Case) -> Vec<MemoryMode> {
+/// Memory modes that a case names in its steps. Their order says nothing: of a request whose end is not known, each mode
+/// that was asked for may be the one that waits.
+fn requests(case: &Case) -> BTreeSet<MemoryMode> {
     let named = |step: &Step| match step {
         Step::Set(SetRequest::Memory { mode, .. }) => vec![*mode],
         Step::Run(args) => args.iter().filter_map(|arg| arg.parse().ok()).collect(),
         Step::Set(SetRequest::Compute { .. }) | Step::Reload | Step::Hold | Step::Release => Vec::new(),
     };
-    let mut modes: Vec<MemoryMode> = case.steps.iter().flat_map(named).collect();
-    modes.dedup();
-    modes
+    case.steps.iter().flat_map(named).collect()
 }
