@@ -122,7 +122,7 @@ fn every_fault_is_planted_by_a_scenario() {
         .filter(|example| {
             let fault: Fault = example.parse().expect("a spelling reads back");
             // No step of a scenario starts a worker yet; tests/probes.rs plants each of these and takes it away.
-            !matches!(fault, Fault::Probe(_)) && !planted.contains_key(&kind(&fault))
+            !matches!(fault, Fault::Probe { .. }) && !planted.contains_key(&kind(&fault))
         })
         .collect();
     assert!(missing.is_empty(), "no scenario plants {missing:#?}");

@@ -325,3 +325,27 @@ fn foreign_workers_are_held_to_the_same_rules() {
     assert_eq!(done.classified.class, Some(Class::Setup));
     assert!(String::from_utf8_lossy(&done.stderr).contains("/no/such/worker"));
 }
+
+#[test]
+fn a_planted_fault_shows_only_where_its_condition_holds() {
+    let told = |fault: &str, probe: &str, env: &[(&str, &str)], starts: usize| {
+        let bench = Bench::with(Some(fault));
+        let request = Request::new(probe.parse().unwrap(), Kind::Gpu);
+        let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let worker = Worker { env, ..worker(Some(bench.host.path())) };
+        let run = || supervise(&worker, &request, &patient(), None, Cancel::new()).outcome == ProbeOutcome::Reported;
+        (0..starts).map(|_| run()).collect::<Vec<_>>()
+    };
+    let boundary = "no_bye@op=conv2d,dtype=f16,height>=44";
+    for (fault, probe, env, expected) in [
+        (boundary, "conv2d/f16/1x4x42x42/2x3x3/s1p1d1g1/forward", &[][..], &[true][..]),
+        (boundary, "conv2d/f16/1x4x44x44/2x3x3/s1p1d1g1/forward", &[], &[false]),
+        (boundary, "conv2d/f32/1x4x44x44/2x3x3/s1p1d1g1/forward", &[], &[true]),
+        ("no_bye@env.MIOPEN_FIND_MODE!=2", "matmul/f32/4x4x4", &[], &[false]),
+        ("no_bye@env.MIOPEN_FIND_MODE!=2", "matmul/f32/4x4x4", &[("MIOPEN_FIND_MODE", "2")], &[true]),
+        ("no_bye@every=2", "matmul/f32/4x4x4", &[], &[true, false, true, false]),
+        ("no_bye@start=1", "matmul/f32/4x4x4", &[], &[false, true]),
+    ] {
+        assert_eq!(told(fault, probe, env, expected.len()), expected, "{fault} {probe}");
+    }
+}

@@ -2,15 +2,15 @@
 #![expect(clippy::disallowed_methods, reason = "it leaves a process behind where a simulated worker does")]
 
 use std::fs::OpenOptions;
-use std::io::{self, Read as _, Write};
+use std::io::{self, Read as _, Seek as _, Write};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use crate::host::simulated::{self, KMSG_FILE};
-use crate::probe::engine::simulated::{Mouth, serve};
+use crate::host::simulated::{self, KMSG_FILE, STARTS_FILE};
+use crate::probe::engine::simulated::{Mouth, serve, situation};
 use crate::probe::engine::{reference, serve::converse, serve::greet};
 use crate::probe::protocol::{Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
 use crate::probe::{Output, ProbeSpec, Tensor};
@@ -73,12 +73,24 @@ fn compute(spec: &ProbeSpec) -> Result<Tensor, String> {
 
 fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
     let machine = simulated::load(host)?;
-    let planted =
-        machine.active_faults().find_map(|fault| if let Fault::Probe(fault) = fault { Some(*fault) } else { None });
+    let start = count_start(host)?;
+    let env =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let situation = situation(&request.probe, start, env.collect());
+    let planted = machine.active_faults().find_map(|fault| {
+        if let Fault::Probe { fault, when } = fault { when.holds(&situation).then_some(*fault) } else { None }
+    });
     let kernel = OpenOptions::new().append(true).create(true).open(host.join(KMSG_FILE))?;
     let mut mouth = Mouth { stdout: io::stdout(), stderr: io::stderr(), kernel };
     let ending = serve(request, planted, std::process::id(), &mut mouth, &compute)?;
     Ok(end(ending))
+}
+
+/// Notes that a worker was started on this host, and says which it is, from 1: each is one byte of a file.
+fn count_start(host: &Path) -> io::Result<u64> {
+    let mut starts = OpenOptions::new().append(true).create(true).open(host.join(STARTS_FILE))?;
+    starts.write_all(b".")?;
+    starts.stream_position()
 }
 
 fn end(ending: Ending) -> u8 {

@@ -72,7 +72,7 @@ impl Effects {
                 | Fault::WrongMemory(_)
                 | Fault::Truncate(_)
                 | Fault::Exit(_)
-                | Fault::Probe(_)
+                | Fault::Probe { .. }
                 | Fault::After { .. } => {}
             }
         }
@@ -94,7 +94,7 @@ impl Effects {
                 | Fault::Delay(_)
                 | Fault::Flood(_)
                 | Fault::Signal(_)
-                | Fault::Probe(_)
+                | Fault::Probe { .. }
                 | Fault::After { .. } => {}
             }
         }

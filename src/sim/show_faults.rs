@@ -23,7 +23,7 @@ pub fn apply(fault: &Fault, view: &mut View) {
         | Fault::Flood(_)
         | Fault::Signal(_)
         | Fault::Exit(_)
-        | Fault::Probe(_)
+        | Fault::Probe { .. }
         | Fault::After { .. } => {}
     }
 }

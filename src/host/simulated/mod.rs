@@ -36,3 +36,6 @@ const LOCK_FILE: &str = "lock";
 
 /// Kernel log.
 pub const KMSG_FILE: &str = "kmsg";
+
+/// One byte for each worker of a probe that was started here.
+pub const STARTS_FILE: &str = "probe-starts";

@@ -3,6 +3,7 @@
 mod named;
 mod probe;
 mod text;
+mod when;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::Errno;
 pub use named::{Layer, Named};
 pub use probe::{Misbehaviour, ProbeFault};
 pub use text::{FaultError, MAX_NESTING, Spelling, spellings};
+pub use when::{Situation, When};
 
 /// One fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +46,13 @@ pub enum Fault {
     Signal(Signal),
     /// `exit=3`: the tool exits with this code, whatever happened.
     Exit(u8),
-    /// `probe=hang`: what goes wrong in the worker of a probe.
-    Probe(ProbeFault),
+    /// `probe=hang`, `probe=hang@op=conv2d,height>=44`: what goes wrong in the worker of a probe, and when.
+    Probe {
+        /// What.
+        fault: ProbeFault,
+        /// When.
+        when: When,
+    },
     /// `after=2:hang`: another fault, from the call after this many on.
     After {
         /// Calls that go well.
@@ -101,7 +108,7 @@ impl Fault {
             | Self::Flood(_)
             | Self::Signal(_)
             | Self::Exit(_)
-            | Self::Probe(_) => Some(self),
+            | Self::Probe { .. } => Some(self),
         }
     }
 }

@@ -61,6 +61,12 @@ pub fn spellings() -> Vec<Spelling> {
             "The worker of a probe dies with the text of this signature; `validate explain signature` lists them.",
             "facts/rdna.md section 2",
         ),
+        (
+            "probe=hang@op=conv2d,dtype=f16,height>=44",
+            "It goes wrong only then: by op, dtype, direction, batch, channels, height, width, filters, kernel, groups, \
+             elements, env.NAME, start (of workers on this host) and every.",
+            "facts/rdna.md section 1 (conv from 44 px on)",
+        ),
         ("after=2:hang", "Another fault, from the call after this many on.", "made up: a machine that breaks later"),
     ];
     let with_parameter =
@@ -103,7 +109,8 @@ impl fmt::Display for Fault {
             Self::Flood(bytes) => write!(f, "flood={}", Size(*bytes)),
             Self::Signal(signal) => write!(f, "signal={signal}"),
             Self::Exit(code) => write!(f, "exit={code}"),
-            Self::Probe(fault) => write!(f, "probe={}", fault.name()),
+            Self::Probe { fault, when } if when.is_always() => write!(f, "probe={}", fault.name()),
+            Self::Probe { fault, when } => write!(f, "probe={}@{when}", fault.name()),
             Self::After { calls, fault } => write!(f, "after={calls}:{fault}"),
         }
     }
@@ -162,10 +169,15 @@ fn parse(text: &str, nesting: usize) -> Result<Fault, FaultError> {
             .map(Fault::Signal)
             .ok_or_else(|| bad(format!("one of {}", SIGNALS.map(|number| Signal(number).to_string()).join(", ")))),
         "exit" => Ok(Fault::Exit(u8::try_from(number(255)?).unwrap_or(u8::MAX))),
-        "probe" => ProbeFault::named(value).map(Fault::Probe).ok_or_else(|| {
-            bad("a signature (`validate explain signature` lists them) or a way that `validate shim --help` lists"
-                .to_owned())
-        }),
+        "probe" => {
+            let (name, condition) = value.split_once('@').map_or((value, None), |(name, when)| (name, Some(when)));
+            let fault = ProbeFault::named(name).ok_or_else(|| {
+                bad("a signature (`validate explain signature` lists them) or a way that `validate shim --help` lists"
+                    .to_owned())
+            })?;
+            let when = condition.map(str::parse).transpose().map_err(bad)?;
+            Ok(Fault::Probe { fault, when: when.unwrap_or_default() })
+        }
         "after" => {
             let (calls, rest) = value.split_once(':').ok_or_else(|| bad("written like after=2:hang".to_owned()))?;
             let calls = calls.parse().map_err(|_| bad("written like after=2:hang".to_owned()))?;
@@ -241,9 +253,15 @@ mod tests {
             let fault: Fault = spelling.example.parse().unwrap();
             assert_eq!(fault.to_string().parse(), Ok(fault.clone()), "{fault}");
         }
-        for text in
-            ["flood=1GB", "delay=2s", "wrong_memory=5", "after=0:after=3:signal=SIGABRT", "exit=255", "probe=k_mce"]
-        {
+        for text in [
+            "flood=1GB",
+            "delay=2s",
+            "wrong_memory=5",
+            "after=0:after=3:signal=SIGABRT",
+            "exit=255",
+            "probe=k_mce",
+            "probe=zeros@every=3",
+        ] {
             let fault: Fault = text.parse().unwrap();
             assert_eq!(fault.to_string().parse(), Ok(fault), "{text}");
         }
@@ -263,6 +281,8 @@ mod tests {
             ("signal=SIGSTOP", "SIGABRT"),
             ("flood=99999999999999GB", "a size"),
             ("probe=tea", "a signature"),
+            ("probe=hang@", "no condition"),
+            ("probe=hang@tall>4", "nothing is called"),
             ("after=hang", "after=2:hang"),
             ("after=1:after=1:after=1:after=1:after=1:hang", "too deep"),
             ("", "no fault"),

@@ -4,6 +4,8 @@
 //!
 //! Nothing but this folder knows of planted faults; the supervisor and the classifier see a process.
 
+mod situation;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -14,6 +16,8 @@ use crate::probe::tensor::POISON;
 use crate::probe::{Output, ProbeSpec, Tensor};
 use crate::sim::fault::{Misbehaviour, ProbeFault};
 use crate::sim::render::worker::{Ending, death};
+
+pub use situation::situation;
 
 /// Signal of a bad address.
 const SEGV: Signal = Signal(11);
