@@ -110,6 +110,25 @@ fn a_worker_that_does_as_it_is_asked_reports_the_numbers_of_the_oracle() {
     assert_eq!(ran(Kind::Gpu, &done.said), Some(Ran::AsAsked));
 }
 
+#[test]
+fn a_soak_says_its_repeats_together_and_is_stopped_where_it_falls_silent() {
+    let soak = |seconds| Request { budget: Some(seconds), ..request(1_000_000) };
+    let bench = Bench::with(None);
+    let done = supervise(&worker(Some(bench.host.path())), &soak(1), &patient(), None, Cancel::new());
+    assert_eq!(done.outcome, ProbeOutcome::Reported, "{}", String::from_utf8_lossy(&done.stderr));
+    let repeats: u32 = done.said.answers.iter().map(|answer| answer.outcome.repeats()).sum();
+    assert!(repeats > 10 && done.said.answers.len() < 10, "{repeats} repeats, {} answers", done.said.answers.len());
+    assert!(right(&done));
+    // One that computes once and is never heard of again: there is time left, and nobody waits for that.
+    let mut stuck = script("\"$WORKER\" probe-worker < /dev/stdin | head -n 3; exec sleep 60");
+    stuck.env = vec![("WORKER".into(), validate().into())];
+    let limits = Limits { silence: Duration::from_millis(700), ..patient() };
+    let done = supervise(&stuck, &soak(3600), &limits, None, Cancel::new());
+    assert_eq!(done.said.answers.len(), 1, "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(done.outcome, ProbeOutcome::Died(Ended::TimedOut { limit: Limit::Silence }));
+    assert!(done.took < Duration::from_secs(30), "{:?}", done.took);
+}
+
 /// Whether the judge finds the numbers right.
 fn right(done: &Supervised) -> bool {
     matches!(judgement(done), Numbers::Right(_))

@@ -1,18 +1,22 @@
 //! `validate probe-worker`: the worker of the engines that are part of this program. Hidden: a child of `probe::supervise`.
-#![expect(clippy::disallowed_methods, reason = "it leaves a process behind where a simulated worker does")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it has a clock for soaks, and leaves a process behind where a simulated worker does"
+)]
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Seek as _, Write};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use clap::Args;
 
 use crate::host::simulated::{self, KMSG_FILE, STARTS_FILE};
 use crate::probe::engine::simulated::{Mouth, serve, situation};
 use crate::probe::engine::{reference, serve::converse, serve::greet};
-use crate::probe::protocol::{Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
+use crate::probe::protocol::{Answer, Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
 use crate::probe::{Output, ProbeSpec, Tensor};
 use crate::sim::Fault;
 use crate::sim::render::worker::Ending;
@@ -60,10 +64,13 @@ fn on_cpu(request: &Request) -> io::Result<()> {
         mapped: Vec::new(),
     };
     greet(&mut out, &hello)?;
-    let evidence = [Evidence::Tensor("cpu".to_owned())];
-    converse(&mut out, request, Kind::Cpu, &evidence, &mut || match compute(&request.probe) {
-        Ok(tensor) => Outcome::Numbers(Output::of(&tensor)),
-        Err(text) => Outcome::Raised { kind: Raised::Unsupported, text },
+    let began = Instant::now();
+    converse(&mut out, request, &|| began.elapsed(), &mut |repeat| {
+        let outcome = match compute(&request.probe) {
+            Ok(tensor) => Outcome::Numbers(Output::of(&tensor)),
+            Err(text) => Outcome::Raised { kind: Raised::Unsupported, text },
+        };
+        Answer { repeat, outcome, on: Kind::Cpu, evidence: vec![Evidence::Tensor("cpu".to_owned())] }
     })
 }
 
@@ -82,7 +89,8 @@ fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
     });
     let kernel = OpenOptions::new().append(true).create(true).open(host.join(KMSG_FILE))?;
     let mut mouth = Mouth { stdout: io::stdout(), stderr: io::stderr(), kernel };
-    let ending = serve(request, planted, std::process::id(), &mut mouth, &compute)?;
+    let began = Instant::now();
+    let ending = serve(request, planted, std::process::id(), &mut mouth, &|| began.elapsed(), &compute)?;
     Ok(end(ending))
 }
 

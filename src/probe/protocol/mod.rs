@@ -33,7 +33,7 @@ pub struct Request {
     /// Where.
     pub on: Kind,
     /// Seconds after which no further repeat is begun, for a soak; at least one is done all the same. Without it every
-    /// repeat is.
+    /// repeat is. A worker may end its soak sooner, after any result: the supervisor knows what time is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<u32>,
 }
@@ -164,6 +164,16 @@ pub enum Outcome {
         /// In its words.
         text: String,
     },
+}
+
+impl Outcome {
+    /// Repeats that it tells of.
+    pub const fn repeats(&self) -> u32 {
+        match self {
+            Self::Same { times } => *times,
+            Self::Numbers(_) | Self::Memory(_) | Self::Raised { .. } => 1,
+        }
+    }
 }
 
 /// What a worker found when it used memory. It counts; whether that is well, the judge says.

@@ -7,6 +7,9 @@ use super::{Answer, Hello, MAX_LINE, Message, Outcome, PROTOCOL, Phase, Progress
 /// the worker died.
 const NOISE: usize = 256 << 10;
 
+/// Most results that are kept of one worker: those that are alike are said together.
+const MOST_ANSWERS: usize = 1 << 16;
+
 /// Longest piece of a line that a problem shows, in characters.
 const SHOWN: usize = 200;
 
@@ -222,14 +225,16 @@ impl Reader {
         if answer.repeat != self.done {
             return Err(format!("result {} where {} is next", answer.repeat, self.done));
         }
+        if self.said.answers.len() == MOST_ANSWERS {
+            return Err(format!("more than {MOST_ANSWERS} results, which were not said together"));
+        }
         if self.done == self.repeats || self.has_raised() {
             return Err("a result after the last one".to_owned());
         }
-        let repeats = match (&answer.outcome, self.said.answers.last()) {
-            (Outcome::Same { .. }, None) => return Err("the first result is like no other".to_owned()),
-            (Outcome::Same { times }, Some(_)) => *times,
-            (Outcome::Numbers(_) | Outcome::Memory(_) | Outcome::Raised { .. }, _) => 1,
-        };
+        if matches!(answer.outcome, Outcome::Same { .. }) && self.said.answers.is_empty() {
+            return Err("the first result is like no other".to_owned());
+        }
+        let repeats = answer.outcome.repeats();
         if repeats == 0 || repeats > self.repeats - self.done {
             return Err(format!("{repeats} results at once, where {} are left", self.repeats - self.done));
         }

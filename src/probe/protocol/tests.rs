@@ -160,6 +160,18 @@ fn a_line_without_end_and_noise_without_end_take_bounded_memory() {
 }
 
 #[test]
+fn results_without_end_take_bounded_memory() {
+    let mut reader = Reader::new(ProbeSpec::MAX_REPEATS);
+    reader.feed(format!("{HELLO}\n{}\n", numbers(0)).as_bytes());
+    for repeat in 1..100_000 {
+        reader.feed(format!("{}\n", SAME.replace("\"repeat\":1", &format!("\"repeat\":{repeat}"))).as_bytes());
+    }
+    let said = reader.finish(false);
+    assert_eq!(said.answers.len(), 65_536);
+    assert!(said.problem.unwrap().to_string().contains("more than 65536 results"));
+}
+
+#[test]
 fn only_messages_are_news() {
     let mut reader = Reader::new(1);
     for (bytes, news) in [

@@ -28,7 +28,7 @@ pub struct Limits {
     pub run: Duration,
     /// Longest time without a message, before it says hello and between results; not while it compiles.
     pub silence: Duration,
-    /// All of it.
+    /// All of it; in a soak, the time to the first result, its budget and the last result instead.
     pub whole: Duration,
     /// From SIGTERM to SIGKILL.
     pub grace: Duration,
@@ -116,7 +116,7 @@ pub fn supervise(
         // What was logged before is not about this worker.
         let _ = log.window();
     }
-    let child = isolation::child(worker, request_line, scratch.path(), process_limits(limits), cancel);
+    let child = isolation::child(worker, request_line, scratch.path(), process_limits(limits, request.budget), cancel);
     let mut reader = Reader::of(request);
     let silence = Some(limits.silence);
     let mut running = false;
@@ -143,8 +143,14 @@ pub fn supervise(
     conclude(outcome, reader, kernel, pids)
 }
 
-fn process_limits(limits: &Limits) -> process::Limits {
-    process::Limits { deadline: limits.whole, grace: limits.grace, reap: limits.reap, output: limits.output }
+fn process_limits(limits: &Limits, budget: Option<u32>) -> process::Limits {
+    let soak = |seconds: u32| limits.first + Duration::from_secs(seconds.into()) + limits.run;
+    process::Limits {
+        deadline: budget.map_or(limits.whole, soak),
+        grace: limits.grace,
+        reap: limits.reap,
+        output: limits.output,
+    }
 }
 
 /// Puts together what is known. Decides, and does nothing.

@@ -8,10 +8,11 @@ mod situation;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use crate::domain::Signal;
 use crate::probe::engine::serve::{converse, greet};
-use crate::probe::protocol::{Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
+use crate::probe::protocol::{Answer, Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
 use crate::probe::tensor::POISON;
 use crate::probe::{Output, ProbeSpec, Tensor};
 use crate::sim::fault::{Misbehaviour, ProbeFault};
@@ -36,7 +37,8 @@ pub struct Mouth<O, E, K> {
     pub kernel: K,
 }
 
-/// Answers a request and says how the process is to end. `compute` is the engine that knows the numbers.
+/// Answers a request and says how the process is to end. `elapsed` is the time since any moment before; `compute` is
+/// the engine that knows the numbers.
 ///
 /// # Errors
 /// Nobody listens any more.
@@ -45,6 +47,7 @@ pub fn serve<O: Write, E: Write, K: Write>(
     fault: Option<ProbeFault>,
     pid: u32,
     mouth: &mut Mouth<O, E, K>,
+    elapsed: &dyn Fn() -> Duration,
     compute: &dyn Fn(&ProbeSpec) -> Result<Tensor, String>,
 ) -> io::Result<Ending> {
     let dies = fault.and_then(|fault| death(fault, pid));
@@ -62,7 +65,10 @@ pub fn serve<O: Write, E: Write, K: Write>(
         ProbeFault::Signature(_) => None,
     });
     let (on, evidence) = place(request.on, other);
-    converse(&mut mouth.stdout, request, on, &evidence, &mut || outcome(&request.probe, other, compute))?;
+    converse(&mut mouth.stdout, request, elapsed, &mut |repeat| {
+        let outcome = outcome(&request.probe, other, compute);
+        Answer { repeat, outcome, on, evidence: evidence.clone() }
+    })?;
     Ok(if other == Some(Misbehaviour::DiesAfterBye) { Ending::Die(SEGV) } else { Ending::Exit(0) })
 }
 
