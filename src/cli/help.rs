@@ -85,6 +85,8 @@ Examples:
   validate probe conv2d/f32/8x3x224x224/64x7x7/s2p3d1g1/backward-data --seed 7
   validate shim sim --machine rx6800xt --fault probe=hsa_memory_access_fault
   validate probe conv-boundary --engine simulated --host sim --repeat 3
+  validate probe conv-boundary --engine torch --on cpu
+  validate probe conv-boundary --worker torch=/opt/rocvet/validate-probe-torch --repeat 3
 
 Exit codes: 0 every number is right, 1 some are not or a worker died, 3 something could not be evaluated, 64 there is no such
 probe, 69 the engine is not there or cannot do it, 70 a worker broke the protocol, 112 stopped: the machine cannot be trusted";

@@ -24,6 +24,7 @@ pub mod schema;
 pub mod selection;
 mod shim;
 mod target;
+mod workers;
 
 use std::process::ExitCode;
 

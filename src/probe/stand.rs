@@ -15,7 +15,7 @@ use super::verdict::status;
 use super::{Numbers, ProbeSpec, judge};
 use crate::domain::Status;
 use crate::process::Cancel;
-use crate::witness::kernel_log::KernelLog;
+use crate::witness::kernel_log::{self, KernelLog};
 
 /// What computes a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -113,6 +113,12 @@ impl Stand {
             limits: Limits { settle: Duration::ZERO, ..Limits::default() },
             log: Some(log),
         }
+    }
+
+    /// On this machine, with its kernel's log where this process may read it.
+    pub fn here(engine: Engine, worker: Worker, on: Kind) -> Self {
+        let log = KernelLog::open(Path::new(kernel_log::DEVICE)).ok().map(|_| kernel_log::DEVICE.into());
+        Self { engine, worker, on, limits: Limits::default(), log }
     }
 
     /// Runs a probe once.

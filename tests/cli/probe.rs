@@ -1,5 +1,7 @@
 //! `validate probe`: the catalogue, and probes by hand with the engine that is always there.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::support::{Bench, Done};
 
 fn probe(args: &[&str]) -> Done {
@@ -72,7 +74,12 @@ fn what_is_no_probe_is_refused_with_the_next_step() {
 #[test]
 fn an_engine_that_is_not_there_is_exit_code_69() {
     for (args, expected) in [
-        (&["matmul/f32/8x8x8", "--engine", "torch"] as &[&str], "the engine torch is not there"),
+        (
+            &["matmul/f32/8x8x8", "--engine", "torch"] as &[&str],
+            "validate-probe-torch: there is no such file; --worker torch=PATH says where it is",
+        ),
+        (&["matmul/f32/8x8x8", "--worker", "torch=/no/such"], "--worker torch=/no/such: there is no such file"),
+        (&["matmul/f32/8x8x8", "--worker", "torch=/"], "this is a folder; name the program in it"),
         (&["matmul/f32/8x8x8", "--engine", "python"], "the engine python is not there"),
         (&["memory-ladder"], "memory-ladder/90 needs a device; the reference engine has none"),
     ] {
@@ -138,5 +145,64 @@ fn the_simulated_engine_needs_a_simulated_host() {
     let bench = Bench::new();
     for args in [&["--engine", "simulated"] as &[&str], &["--engine", "simulated", "--host", "nowhere"]] {
         assert_eq!(bench.run(&[&["probe", "matmul/f32/8x8x8"], args].concat()).code, 64, "{args:?}");
+    }
+}
+
+#[test]
+fn engines_devices_and_workers_that_do_not_go_together_are_refused() {
+    for (args, expected) in [
+        (&["--worker", "pyton=/bin/sh"] as &[&str], "(nearest: python); engines that are programs: torch, python"),
+        (&["--worker", "torch=/bin/sh", "--worker", "torch=/bin/sh", "--engine", "torch"], "is there twice"),
+        (&["--worker", "torch=/bin/sh", "--engine", "python"], "what computes is python: --engine torch"),
+        (&["--on", "gpu"], "the engine reference computes on the CPU"),
+        (&["--engine", "simulated", "--host", "sim", "--on", "cpu"], "leave --on out"),
+        (&["--on", "npu"], "one of gpu, cpu"),
+    ] {
+        let done = probe(&[&["matmul/f32/8x8x8"], args].concat());
+        assert_eq!(done.code, 64, "{args:?}: {}{}", done.stdout, done.stderr);
+        assert!(done.stderr.contains(expected), "{args:?}: {}", done.stderr);
+    }
+}
+
+/// A probe by a worker that is this script of the shell, and the arguments after it. `$VALIDATE` is the program, whose
+/// reference engine is a worker like any other.
+fn by_script(script: &str, args: &[&str]) -> Done {
+    let bench = Bench::new();
+    let validate = assert_cmd::cargo::cargo_bin!("validate").display();
+    bench.write("worker", format!("#!/bin/sh\nVALIDATE={validate}\n{script}\n"));
+    std::fs::set_permissions(bench.path("worker"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    bench.run(&[&["probe", "matmul/f32/8x8x8", "--worker", "torch=worker"], args].concat())
+}
+
+#[test]
+fn a_program_that_was_named_is_the_engine_and_the_output_says_where_it_computed() {
+    let works = "exec $VALIDATE probe-worker";
+    let done = by_script(works, &["--on", "cpu", "--repeat", "2"]);
+    assert_eq!(done.code, 0, "{}", done.told());
+    assert!(done.stdout.starts_with("pass ") && done.stdout.contains("2 of 2 passed"), "{}", done.stdout);
+    assert!(
+        done.stderr.contains("1 of 1 right, computed by ") && done.stderr.contains("on the CPU: this says nothing")
+    );
+    // Asked for a GPU, it cannot pass with the numbers of a CPU.
+    let done = by_script(works, &[]);
+    assert_eq!(done.code, 1, "{}", done.told());
+    assert!(done.stdout.contains("where  the worker is linked without a GPU backend"), "{}", done.stdout);
+    assert!(done.stderr.contains("0 of 1 right, asked of this machine's GPU, which"), "{}", done.stderr);
+    let again = done.stdout.lines().find_map(|line| line.trim().strip_prefix("again  ")).unwrap();
+    assert!(again.starts_with("validate probe matmul/f32/8x8x8 --seed 1 --engine torch --worker torch=/"), "{again}");
+    assert!(again.ends_with("/worker --on gpu"), "{again}");
+}
+
+#[test]
+fn a_program_that_is_no_engine_stops_at_once_and_one_that_is_killed_is_a_finding() {
+    for (script, code, holds) in [
+        ("exit 0", 69, "the engine torch is not there"),
+        ("echo I am no worker >&2; exit 2", 69, "ended before it said hello; see what it needs with: ldd "),
+        ("kill -SEGV $$", 1, "0 of 1 right"),
+    ] {
+        let done = by_script(script, &["--on", "cpu", "--repeat", "3"]);
+        assert_eq!(done.code, code, "{script}: {}", done.told());
+        assert!(done.stderr.contains(holds), "{script}: {}", done.stderr);
+        assert_eq!(done.stdout.contains("of 3 passed"), code == 1, "{script}: {}", done.stdout);
     }
 }

@@ -5,7 +5,7 @@ mod supervised;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
@@ -13,13 +13,19 @@ use comfy_table::{ContentArrangement, Table};
 use super::console;
 use super::exit::{Exit, Failure, Outcome};
 use super::list::Screen;
+use super::target;
+use super::workers::WorkerArgs;
+use crate::host::Host;
+use crate::host::simulated::KMSG_FILE;
 use crate::probe::catalogue::{self, Probe};
 use crate::probe::engine::reference;
+use crate::probe::protocol::Kind;
 use crate::probe::spec::{Conv, Direction, Dtype, Operation, Work, extents};
-use crate::probe::stand::Engine;
+use crate::probe::stand::{Engine, Stand};
+use crate::probe::supervise::Limits;
 use crate::probe::{Numbers, Output, ProbeSpec, judge};
 
-use supervised::Supervising;
+use supervised::{Supervising, quoted};
 
 /// Runs operations whose numbers are known, and judges what comes out.
 #[derive(Debug, Args)]
@@ -72,9 +78,9 @@ struct OneArgs {
     /// What the inputs are made of
     #[arg(long, default_value_t = ProbeSpec::SEED)]
     seed: u32,
-    /// What computes it
-    #[arg(long, value_parser = engine, value_name = "reference|simulated|torch|python", default_value = "reference")]
-    engine: Engine,
+    /// What computes it [default: the engine of --worker, else reference]
+    #[arg(long, value_parser = engine, value_name = "reference|simulated|torch|python")]
+    engine: Option<Engine>,
     #[command(flatten)]
     worker: ProcessArgs,
 }
@@ -86,6 +92,11 @@ struct ProcessArgs {
     /// Simulated machine whose GPU is used: a folder that `validate shim` made
     #[arg(long, value_name = "DIR", required_if_eq("engine", "simulated"))]
     host: Option<PathBuf>,
+    #[command(flatten)]
+    programs: WorkerArgs,
+    /// Where torch or python computes [default: gpu]
+    #[arg(long, value_name = "gpu|cpu", value_parser = kind)]
+    on: Option<Kind>,
     /// Run each probe in so many processes, one after the other, and say how many of them passed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: u32,
@@ -133,6 +144,10 @@ fn dtype(text: &str) -> Result<Dtype, String> {
 fn engine(text: &str) -> Result<Engine, String> {
     let known = || Engine::ALL.map(Engine::name).join(", ");
     Engine::ALL.into_iter().find(|each| each.name() == text).ok_or_else(|| format!("one of {}", known()))
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    Kind::ALL.into_iter().find(|each| each.name() == text).ok_or_else(|| "one of gpu, cpu".to_owned())
 }
 
 fn direction(text: &str) -> Result<Direction, String> {
@@ -192,17 +207,35 @@ fn table(screen: Screen) -> String {
 impl OneArgs {
     fn run(&self) -> Outcome {
         let specs = self.specs().map_err(|problem| Failure::usage(anyhow!(problem)))?;
-        match self.engine {
-            Engine::Reference => {}
-            Engine::Simulated => return self.supervised(specs),
-            Engine::Torch | Engine::Python => {
-                let name = self.engine.name();
-                let problem = format!("the engine {name} is not there yet; --engine reference is");
-                return Err(Failure::unavailable(anyhow!(problem)));
+        let named = &self.worker.programs;
+        let engine = self.engine.or_else(|| named.only()).unwrap_or(Engine::Reference);
+        if let Some(other) = named.engines().find(|other| *other != engine) {
+            let (other, engine) = (other.name(), engine.name());
+            let problem = format!("--worker names the engine {other}, and what computes is {engine}: --engine {other}");
+            return Err(Failure::usage(anyhow!(problem)));
+        }
+        match (engine, self.worker.on) {
+            (Engine::Reference, None | Some(Kind::Cpu)) => self.here(&specs),
+            (Engine::Reference, Some(Kind::Gpu)) => {
+                Err(Failure::usage(anyhow!("the engine reference computes on the CPU; torch and python on a GPU")))
+            }
+            (Engine::Simulated, None | Some(Kind::Gpu)) => self.simulated(specs),
+            (Engine::Simulated, Some(Kind::Cpu)) => {
+                Err(Failure::usage(anyhow!("the engine simulated is the GPU of a simulated machine; leave --on out")))
+            }
+            (Engine::Torch | Engine::Python, on) => {
+                let stand = named.stand(engine, on.unwrap_or(Kind::Gpu))?;
+                let program = quoted(&stand.worker.program.display().to_string());
+                let place = format!(" --worker {}={program} --on {}", engine.name(), stand.on.name());
+                self.supervised(specs, stand, place)
             }
         }
+    }
+
+    /// By the reference engine, in this process.
+    fn here(&self, specs: &[ProbeSpec]) -> Outcome {
         let mut wrong = 0;
-        for spec in &specs {
+        for spec in specs {
             let numbers = computed(spec).map_err(Failure::unavailable)?;
             super::print(told(spec, &numbers).as_bytes())?;
             wrong += usize::from(matches!(numbers, Numbers::Wrong { .. }));
@@ -214,12 +247,27 @@ impl OneArgs {
         Ok(Exit::Run(u8::from(wrong > 0)))
     }
 
-    fn supervised(&self, specs: Vec<ProbeSpec>) -> Outcome {
+    fn simulated(&self, specs: Vec<ProbeSpec>) -> Outcome {
         let Some(host) = &self.worker.host else {
             return Err(Failure::usage(anyhow!("--engine simulated needs --host; `validate shim DIR` makes one")));
         };
+        let log = match target::open(Some(host), false)? {
+            Some(Host::Simulated { dir, .. }) => dir.join(KMSG_FILE),
+            Some(Host::Recorded { .. } | Host::Real) | None => {
+                let problem = "--engine simulated works on a simulated machine: validate shim DIR --machine rx6800xt";
+                return Err(Failure::usage(anyhow!(problem)));
+            }
+        };
+        let validate = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
+        let folder = std::path::absolute(host).with_context(|| format!("find {}", host.display()));
+        let stand = Stand::simulated(&validate, &folder.map_err(Failure::unavailable)?, log);
+        self.supervised(specs, stand, format!(" --host {}", quoted(&host.display().to_string())))
+    }
+
+    fn supervised(&self, specs: Vec<ProbeSpec>, stand: Stand, place: String) -> Outcome {
         let first = Duration::from_secs(self.worker.timeout);
-        Supervising { specs, repeat: self.worker.repeat, host, first }.run()
+        let stand = Stand { limits: Limits { first, ..stand.limits }, ..stand };
+        Supervising { specs, repeat: self.worker.repeat, stand, place }.run()
     }
 
     /// What is meant.

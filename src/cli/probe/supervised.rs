@@ -1,75 +1,66 @@
-//! Probes by a worker under the supervisor: on the GPU of a simulated machine.
+//! Probes by a worker under the supervisor: on the GPU of a simulated machine, or on this one.
 
 use std::fmt::Write as _;
-use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::target;
-use crate::domain::{Meaning, Status};
+use crate::domain::{Ended, Meaning, Status};
 use crate::facts::{Stream, signature};
-use crate::host::Host;
-use crate::host::simulated::KMSG_FILE;
 use crate::probe::ProbeSpec;
 use crate::probe::fallback::{Ran, ran};
-use crate::probe::protocol::{Kind, Outcome as Answered, Request};
-use crate::probe::stand::{ProbeRun, Stand};
+use crate::probe::protocol::{Device, Kind, Outcome as Answered, Request};
+use crate::probe::stand::{Engine, ProbeRun, Stand};
 use crate::probe::supervise::{Limits, ProbeOutcome};
 use crate::probe::verdict::of_repeats;
 use crate::process::Cancel;
+use crate::witness::kernel_log::{self, KernelLog};
 
 /// Lines of unknown last words that are shown.
 const SHOWN: usize = 10;
 
 /// What is run, how often, and where.
-pub(super) struct Supervising<'a> {
+pub(super) struct Supervising {
     /// Which probes.
     pub(super) specs: Vec<ProbeSpec>,
     /// Processes for each.
     pub(super) repeat: u32,
-    /// The simulated host.
-    pub(super) host: &'a Path,
-    /// Longest time to the first result.
-    pub(super) first: Duration,
+    /// Where; its limits hold.
+    pub(super) stand: Stand,
+    /// What says the same place again: arguments after `--engine NAME`, as a shell takes them.
+    pub(super) place: String,
 }
 
-impl Supervising<'_> {
+impl Supervising {
     /// Runs every probe as often as asked, and says what came of each.
     ///
     /// # Errors
-    /// The host is no simulated one, or its kernel log cannot be read.
+    /// The engine is not there, or the kernel's log of a simulated machine cannot be read.
     pub(super) fn run(&self) -> Outcome {
-        let log = match target::open(Some(self.host), false)? {
-            Some(Host::Simulated { dir, .. }) => dir.join(KMSG_FILE),
-            Some(Host::Recorded { .. } | Host::Real) | None => {
-                let problem = "--engine simulated works on a simulated machine: validate shim DIR --machine rx6800xt";
-                return Err(Failure::usage(anyhow!(problem)));
-            }
-        };
-        let program = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
-        let stand = Stand::simulated(&program, &absolute(self.host)?, log);
-        let stand = Stand { limits: Limits { first: self.first, ..stand.limits }, ..stand };
         let cancel = Cancel::new();
         let interrupt = Interrupt::listen(cancel.clone())?;
-        let (mut right, mut meanings) = (0, Vec::new());
+        let (mut right, mut meanings, mut device) = (0, Vec::new(), None);
         for spec in &self.specs {
             let mut runs = Vec::new();
             for _ in 0..self.repeat {
-                let request = Request::new(spec.clone(), stand.on);
-                let run = stand.run(&request, &cancel).map_err(Failure::unavailable)?;
-                let stop = run.done.stops_the_run();
-                runs.push(run);
+                let request = Request::new(spec.clone(), self.stand.on);
+                let run = self.stand.run(&request, &cancel).map_err(Failure::unavailable)?;
                 if let Some(signal) = interrupt.signal() {
                     return Ok(Exit::Interrupted(signal));
                 }
+                let (stop, absent) = (run.done.stops_the_run(), self.is_absent(&run));
+                device = run.done.said.hello.as_ref().and_then(|hello| hello.device.clone()).or(device);
+                runs.push(run);
                 if let Some(class) = stop {
                     crate::cli::print(self.told(spec, &runs).as_bytes())?;
                     console::note(&format!("stopped, since nothing can be trusted now: {class}. {}", class.advice()));
                     return Ok(Exit::Unsafe);
+                }
+                if absent {
+                    crate::cli::print(self.told(spec, &runs).as_bytes())?;
+                    return Err(self.absence());
                 }
             }
             crate::cli::print(self.told(spec, &runs).as_bytes())?;
@@ -77,12 +68,77 @@ impl Supervising<'_> {
             right += usize::from(meaning == Meaning::AsExpected);
             meanings.push(meaning);
         }
-        console::note(&format!(
-            "{right} of {} right, on the simulated machine {}: this says nothing about any GPU",
-            self.specs.len(),
-            self.host.display()
-        ));
+        console::note(&format!("{right} of {} right, {}", self.specs.len(), self.whereabouts(device.as_ref())));
+        if let Some(problem) = self.unwatched() {
+            console::note(&format!(
+                "the kernel's log was not read ({problem}): resets and faults would not be seen. Run it as root, or after \
+                 `sysctl kernel.dmesg_restrict=0`"
+            ));
+        }
         Ok(Exit::Run(code(&meanings)))
+    }
+
+    /// Whether the program that was named is no such engine: it ended by itself before it said who it is. One that
+    /// was killed, or hung, may have met the GPU.
+    fn is_absent(&self, run: &ProbeRun) -> bool {
+        let by_itself = match &run.done.outcome {
+            ProbeOutcome::Reported => false,
+            ProbeOutcome::ProtocolBroken(_) => true,
+            ProbeOutcome::Died(Ended::Exited { .. } | Ended::NotStarted { .. }) => true,
+            ProbeOutcome::Died(
+                Ended::Signaled { .. } | Ended::TimedOut { .. } | Ended::Unreaped | Ended::Cancelled,
+            ) => false,
+        };
+        by_itself && run.done.said.hello.is_none() && self.is_a_program()
+    }
+
+    /// Whether the engine is a program of its own, that somebody else installs.
+    fn is_a_program(&self) -> bool {
+        match self.stand.engine {
+            Engine::Reference | Engine::Simulated => false,
+            Engine::Torch | Engine::Python => true,
+        }
+    }
+
+    fn absence(&self) -> Failure {
+        let program = quoted(&self.stand.worker.program.display().to_string());
+        let next = match self.stand.engine {
+            Engine::Reference | Engine::Simulated | Engine::Torch => format!("see what it needs with: ldd {program}"),
+            Engine::Python => {
+                format!("it must be a Python 3.7 or later with PyTorch; see: {program} -c 'import torch'")
+            }
+        };
+        let name = self.stand.engine.name();
+        Failure::unavailable(anyhow!("the engine {name} is not there: {program} ended before it said hello; {next}"))
+    }
+
+    /// What the numbers were computed on, and what they say of a GPU.
+    fn whereabouts(&self, device: Option<&Device>) -> String {
+        let program = self.stand.worker.program.display();
+        match (self.stand.engine, self.stand.on) {
+            (Engine::Simulated, _) => {
+                format!("on the simulated machine of {}: this says nothing about any GPU", self.place.trim_start())
+            }
+            (Engine::Reference | Engine::Torch | Engine::Python, Kind::Cpu) => {
+                format!("computed by {program} on the CPU: this says nothing about any GPU")
+            }
+            (Engine::Reference | Engine::Torch | Engine::Python, Kind::Gpu) => match device {
+                Some(Device { name, isa, bdf, memory }) => {
+                    let more = isa.iter().chain(bdf).fold(String::new(), |text, part| format!("{text}{part}, "));
+                    format!("asked of the GPU {name} ({more}{memory}), by {program}")
+                }
+                None => format!("asked of this machine's GPU, which {program} did not name"),
+            },
+        }
+    }
+
+    /// Why this machine's kernel log is not read; `None` where one is.
+    fn unwatched(&self) -> Option<String> {
+        if self.stand.log.is_some() {
+            return None;
+        }
+        let opened = KernelLog::open(kernel_log::DEVICE.as_ref());
+        Some(opened.err().unwrap_or_else(|| "nobody asked for it".to_owned()))
     }
 
     fn told(&self, spec: &ProbeSpec, runs: &[ProbeRun]) -> String {
@@ -100,74 +156,75 @@ impl Supervising<'_> {
                 shown.push(run);
             }
         }
-        shown.iter().for_each(|run| tell(run, &mut text));
+        shown.iter().for_each(|run| self.tell(run, &mut text));
         if overall != Status::Pass {
-            let host = quoted(&self.host.display().to_string());
             let repeat = if self.repeat > 1 { format!(" --repeat {}", self.repeat) } else { String::new() };
-            let changed = self.first != Limits::default().first;
-            let timeout = changed.then(|| format!(" --timeout {}", self.first.as_secs()));
+            let first = self.stand.limits.first;
+            let timeout = (first != Limits::default().first).then(|| format!(" --timeout {}", first.as_secs()));
             let timeout = timeout.unwrap_or_default();
-            let (id, seed) = (spec.id(), spec.seed);
+            let (id, seed, engine, place) = (spec.id(), spec.seed, self.stand.engine.name(), &self.place);
             let _ = writeln!(
                 text,
-                "    again  validate probe {id} --seed {seed} --engine simulated --host {host}{repeat}{timeout}"
+                "    again  validate probe {id} --seed {seed} --engine {engine}{place}{repeat}{timeout}"
             );
         }
         text
+    }
+
+    /// What one run came to, and what to do about it.
+    fn tell(&self, run: &ProbeRun, text: &mut String) {
+        let ProbeRun { done, numbers, status } = run;
+        let classified = &done.classified;
+        let ended = match &done.outcome {
+            ProbeOutcome::Reported => None,
+            ProbeOutcome::Died(ended) => Some(ended.to_string()),
+            ProbeOutcome::ProtocolBroken(problem) => Some(problem.to_string()),
+        };
+        if let Some(ended) = ended {
+            let _ = writeln!(text, "    ended  {ended}");
+        }
+        if let Some(class) = classified.class {
+            let _ = writeln!(text, "    class  {class} ({})\n           {}", classified.id, class.what());
+            let _ = writeln!(text, "    next   {}", class.advice());
+        } else if let Some(detail) = status.detail() {
+            let _ = writeln!(text, "    why    {detail}");
+        }
+        for seen in &classified.seen {
+            let from = match signature(&seen.signature).map(|signature| signature.stream) {
+                Some(Stream::Kernel) => "kernel",
+                Some(Stream::Stderr | Stream::Stdout) | None => "said  ",
+            };
+            let _ = writeln!(text, "    {from} {}", seen.line);
+        }
+        let words: Vec<_> = classified.last_words.lines().collect();
+        for line in words.iter().skip(words.len().saturating_sub(SHOWN)) {
+            let _ = writeln!(text, "    said   {line}");
+        }
+        if let Some(pid) = classified.collateral {
+            let _ = writeln!(text, "    blame  process {pid} took it down; run it again alone");
+        }
+        // Where no log is read at all, that is said once, at the end.
+        if let (Some(problem), true) = (&classified.kernel_unread, self.stand.log.is_some()) {
+            let _ =
+                writeln!(text, "    kernel its log could not be read ({problem}): resets and faults would not be seen");
+        }
+        if let Some(Ran::OnCpu(why)) = ran(self.stand.on, &done.said) {
+            let _ = writeln!(text, "    where  {why}");
+        }
+        for answer in &done.said.answers {
+            if let Answered::Raised { text: raised, .. } = &answer.outcome {
+                let _ = writeln!(text, "    raised {raised}");
+            }
+        }
+        for numbers in numbers {
+            let _ = writeln!(text, "    {numbers}");
+        }
     }
 }
 
 fn overall(runs: &[ProbeRun]) -> Status {
     let each: Vec<_> = runs.iter().map(|run| run.status.clone()).collect();
     of_repeats(&each).unwrap_or(Status::Aborted)
-}
-
-/// What one run came to, and what to do about it.
-fn tell(run: &ProbeRun, text: &mut String) {
-    let ProbeRun { done, numbers, status } = run;
-    let classified = &done.classified;
-    let ended = match &done.outcome {
-        ProbeOutcome::Reported => None,
-        ProbeOutcome::Died(ended) => Some(ended.to_string()),
-        ProbeOutcome::ProtocolBroken(problem) => Some(problem.to_string()),
-    };
-    if let Some(ended) = ended {
-        let _ = writeln!(text, "    ended  {ended}");
-    }
-    if let Some(class) = classified.class {
-        let _ = writeln!(text, "    class  {class} ({})\n           {}", classified.id, class.what());
-        let _ = writeln!(text, "    next   {}", class.advice());
-    } else if let Some(detail) = status.detail() {
-        let _ = writeln!(text, "    why    {detail}");
-    }
-    for seen in &classified.seen {
-        let from = match signature(&seen.signature).map(|signature| signature.stream) {
-            Some(Stream::Kernel) => "kernel",
-            Some(Stream::Stderr | Stream::Stdout) | None => "said  ",
-        };
-        let _ = writeln!(text, "    {from} {}", seen.line);
-    }
-    let words: Vec<_> = classified.last_words.lines().collect();
-    for line in words.iter().skip(words.len().saturating_sub(SHOWN)) {
-        let _ = writeln!(text, "    said   {line}");
-    }
-    if let Some(pid) = classified.collateral {
-        let _ = writeln!(text, "    blame  process {pid} took it down; run it again alone");
-    }
-    if let Some(problem) = &classified.kernel_unread {
-        let _ = writeln!(text, "    kernel its log could not be read ({problem}): resets and faults would not be seen");
-    }
-    if let Some(Ran::OnCpu(why)) = ran(Kind::Gpu, &done.said) {
-        let _ = writeln!(text, "    where  {why}");
-    }
-    for answer in &done.said.answers {
-        if let Answered::Raised { text: raised, .. } = &answer.outcome {
-            let _ = writeln!(text, "    raised {raised}");
-        }
-    }
-    for numbers in numbers {
-        let _ = writeln!(text, "    {numbers}");
-    }
 }
 
 /// 1 for a failure, else 70 for a worker that broke the protocol, else 3 where something was not evaluated.
@@ -186,12 +243,8 @@ fn code(meanings: &[Meaning]) -> u8 {
     }
 }
 
-fn absolute(path: &Path) -> Result<std::path::PathBuf, Failure> {
-    std::path::absolute(path).with_context(|| format!("find {}", path.display())).map_err(Failure::unavailable)
-}
-
 /// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
