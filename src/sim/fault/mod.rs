@@ -2,6 +2,7 @@
 
 mod named;
 mod probe;
+mod reported;
 mod text;
 mod when;
 

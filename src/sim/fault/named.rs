@@ -1,5 +1,7 @@
 //! The faults that need nothing but their name, each with what it does and who reported it.
 
+use super::reported::reported;
+
 /// Where a fault acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layer {
@@ -13,31 +15,12 @@ pub enum Layer {
 
 macro_rules! named {
     ($($variant:ident $name:literal $layer:ident $what:literal, $source:literal;)+) => {
-        /// A fault without a parameter.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Named {
-            $(#[doc = $what] $variant),+
+        reported! {
+            /// A fault without a parameter.
+            Named { $($variant $name $what, $source;)+ }
         }
 
         impl Named {
-            /// Every one.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Its spelling.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            /// What it does.
-            pub const fn what(self) -> &'static str {
-                match self { $(Self::$variant => $what),+ }
-            }
-
-            /// Who reported it.
-            pub const fn source(self) -> &'static str {
-                match self { $(Self::$variant => $source),+ }
-            }
-
             /// Where it acts.
             pub const fn layer(self) -> Layer {
                 match self { $(Self::$variant => Layer::$layer),+ }

@@ -1,70 +1,44 @@
 //! What goes wrong in the worker of a probe: it dies as a known signature says, hangs, or gives wrong numbers.
 
+use super::reported::reported;
 use crate::facts::{Signature, signature, signatures};
 
-macro_rules! misbehaviours {
-    ($($variant:ident $name:literal $what:literal, $source:literal;)+) => {
-        /// A way of a worker to be wrong that has no text of its own.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Misbehaviour {
-            $(#[doc = $what] $variant),+
-        }
-
-        impl Misbehaviour {
-            /// Every one.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Its spelling after `probe=`.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            /// What it does.
-            pub const fn what(self) -> &'static str {
-                match self { $(Self::$variant => $what),+ }
-            }
-
-            /// Who reported it.
-            pub const fn source(self) -> &'static str {
-                match self { $(Self::$variant => $source),+ }
-            }
-        }
-    };
-}
-
-misbehaviours! {
-    Hang "hang"
-        "The operation of a probe never ends, and nothing says why.", "facts/rdna.md section 1 (conv from 44 px on)";
-    HangUnmoved "hang_unmoved"
-        "The same, in a worker that ignores SIGTERM.", "facts/rdna.md section 2";
-    NoBye "no_bye"
-        "The worker of a probe exits with 0 before it is done.", "made up: a worker that gives up in silence";
-    Garbage "garbage"
-        "The worker of a probe prints what is no message.", "made up: a library that prints to standard output";
-    Flood "flood"
-        "The worker of a probe prints to standard error without end.", "facts/rdna.md section 2 (AMD_LOG_LEVEL)";
-    HeldPipe "held_pipe"
-        "The worker of a probe exits and leaves a process behind that holds its pipes.", "made up: a compiler's daemon";
-    DiesAfterBye "dies_after_bye"
-        "The worker of a probe says everything and dies while its libraries are unloaded.", "made up: SIGSEGV at exit";
-    WrongNumber "wrong_number"
-        "One number of a probe's result is wrong.", "MIOpen#3540 (ConvOclBwdWrW53)";
-    NotFinite "not_finite"
-        "One number of a probe's result is NaN.", "A1111#10296";
-    Zeros "zeros"
-        "Every number of a probe's result is zero.", "MIOpen's tests look for it";
-    Unwritten "unwritten"
-        "The last numbers of a probe's result were never written.", "made up: a kernel with too small a grid";
-    OomRaised "oom_raised"
-        "The engine raises for want of memory, and the worker says so and lives.", "facts/rdna.md section 2 (the other face is an abort)";
-    NoBackend "no_backend"
-        "The worker was linked without what drives a GPU, and computes on the CPU.", "tch-rs#1015";
-    NoDevice "no_device"
-        "The worker finds no GPU, and computes on the CPU.", "facts/rdna.md section 5";
-    Elsewhere "elsewhere"
-        "The worker has a GPU, and the operation runs on the CPU all the same.", "facts/rdna.md section 5";
-    AnothersReset "anothers_reset"
-        "Another process's page fault resets the GPU, and the worker of a probe dies with it.", "facts/rdna.md section 2";
+reported! {
+    /// A way of a worker to be wrong that has no text of its own; it is spelt after `probe=`.
+    Misbehaviour {
+        Hang "hang"
+            "The operation of a probe never ends, and nothing says why.", "facts/rdna.md section 1 (conv from 44 px on)";
+        HangUnmoved "hang_unmoved"
+            "The same, in a worker that ignores SIGTERM.", "facts/rdna.md section 2";
+        NoBye "no_bye"
+            "The worker of a probe exits with 0 before it is done.", "made up: a worker that gives up in silence";
+        Garbage "garbage"
+            "The worker of a probe prints what is no message.", "made up: a library that prints to standard output";
+        Flood "flood"
+            "The worker of a probe prints to standard error without end.", "facts/rdna.md section 2 (AMD_LOG_LEVEL)";
+        HeldPipe "held_pipe"
+            "The worker of a probe exits and leaves a process behind that holds its pipes.", "made up: a compiler's daemon";
+        DiesAfterBye "dies_after_bye"
+            "The worker of a probe says everything and dies while its libraries are unloaded.", "made up: SIGSEGV at exit";
+        WrongNumber "wrong_number"
+            "One number of a probe's result is wrong.", "MIOpen#3540 (ConvOclBwdWrW53)";
+        NotFinite "not_finite"
+            "One number of a probe's result is NaN.", "A1111#10296";
+        Zeros "zeros"
+            "Every number of a probe's result is zero.", "MIOpen's tests look for it";
+        Unwritten "unwritten"
+            "The last numbers of a probe's result were never written.", "made up: a kernel with too small a grid";
+        OomRaised "oom_raised"
+            "The engine raises for want of memory, and the worker says so and lives.", "facts/rdna.md section 2 (the other face is an abort)";
+        NoBackend "no_backend"
+            "The worker was linked without what drives a GPU, and computes on the CPU.", "tch-rs#1015";
+        NoDevice "no_device"
+            "The worker finds no GPU, and computes on the CPU.", "facts/rdna.md section 5";
+        Elsewhere "elsewhere"
+            "The worker has a GPU, and the operation runs on the CPU all the same.", "facts/rdna.md section 5";
+        AnothersReset "anothers_reset"
+            "Another process's page fault resets the GPU, and the worker of a probe dies with it.", "facts/rdna.md section 2";
+    }
 }
 
 /// What goes wrong in a worker.
