@@ -132,20 +132,7 @@ const SHALLOW: f64 = 4096.0;
 impl Bounds {
     fn of(operation: &Operation, dtype: Dtype) -> Self {
         let reduction = operation.reduction() as f64;
-        let weights = match operation {
-            Operation::Conv(conv) => conv.direction == Direction::BackwardWeights,
-            Operation::Matmul { .. }
-            | Operation::Linear { .. }
-            | Operation::Elementwise { .. }
-            | Operation::Reduce { .. }
-            | Operation::Softmax { .. }
-            | Operation::LayerNorm { .. }
-            | Operation::BatchNorm { .. }
-            | Operation::Pool { .. }
-            | Operation::Upsample { .. }
-            | Operation::OptimizerStep { .. }
-            | Operation::Training(_) => false,
-        };
+        let weights = operation.direction() == Some(Direction::BackwardWeights);
         let deep = (reduction / SHALLOW).sqrt().max(1.0);
         let (rms, relative, cancelled) = match dtype {
             Dtype::F64 => (1e-7 * deep, 1e-7, 1e-7 * reduction.sqrt()),
@@ -193,24 +180,13 @@ pub fn judge(operation: &Operation, dtype: Dtype, output: &Output, oracle: &Tens
         return Numbers::Wrong { problems, errors: None };
     }
     let bounds = Bounds::of(operation, dtype);
-    let errors = match operation {
-        Operation::Training(_) => losses(bounds, output, oracle, &mut problems),
-        Operation::Conv(_)
-        | Operation::Matmul { .. }
-        | Operation::Linear { .. }
-        | Operation::Elementwise { .. }
-        | Operation::Reduce { .. }
-        | Operation::Softmax { .. }
-        | Operation::LayerNorm { .. }
-        | Operation::BatchNorm { .. }
-        | Operation::Pool { .. }
-        | Operation::Upsample { .. }
-        | Operation::OptimizerStep { .. } => {
-            let cancelled = bounds.cancelled * spread(operation, oracle);
-            let bound = |expected: f64| bounds.relative * expected.abs() + cancelled;
-            problems.extend(blocks(output, oracle, bound));
-            compared(bounds.rms, output, oracle, bound, &mut problems)
-        }
+    let errors = if operation.trains() {
+        losses(bounds, output, oracle, &mut problems)
+    } else {
+        let cancelled = bounds.cancelled * spread(operation, oracle);
+        let bound = |expected: f64| bounds.relative * expected.abs() + cancelled;
+        problems.extend(blocks(output, oracle, bound));
+        compared(bounds.rms, output, oracle, bound, &mut problems)
     };
     if problems.is_empty() { Numbers::Right(errors) } else { Numbers::Wrong { problems, errors: Some(errors) } }
 }

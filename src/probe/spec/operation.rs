@@ -396,6 +396,16 @@ impl Operation {
         }
     }
 
+    /// Whether it trains, so that its result is losses.
+    pub const fn trains(&self) -> bool {
+        matches!(self, Self::Training(_))
+    }
+
+    /// Which of a convolution's computations it is; `None` for anything else.
+    pub const fn direction(&self) -> Option<Direction> {
+        if let Self::Conv(conv) = self { Some(conv.direction) } else { None }
+    }
+
     /// Most numbers that are summed into one element of the result.
     pub fn reduction(&self) -> usize {
         match self {
@@ -416,6 +426,7 @@ impl Operation {
             Self::Training(Training { input, .. }) => input[0] * input[2] * input[3],
         }
     }
+
     /// Products that are made for the whole result, to say beforehand what it costs.
     pub fn multiplications(&self) -> u128 {
         let product = |shape: &[usize]| shape.iter().map(|extent| *extent as u128).product::<u128>();

@@ -95,21 +95,8 @@ fn computed(spec: &ProbeSpec) -> Result<(&Operation, Dtype), NotComputed> {
 
 fn tensor<T: Real>(operation: &Operation, seed: u32, precision: Precision) -> Tensor {
     let values = compute::<T>(operation, seed, precision);
-    let written = match operation {
-        // A loss stays as it was computed, as under PyTorch's autocast.
-        Operation::Training(_) => Precision::Full,
-        Operation::Conv(_)
-        | Operation::Matmul { .. }
-        | Operation::Linear { .. }
-        | Operation::Elementwise { .. }
-        | Operation::Reduce { .. }
-        | Operation::Softmax { .. }
-        | Operation::LayerNorm { .. }
-        | Operation::BatchNorm { .. }
-        | Operation::Pool { .. }
-        | Operation::Upsample { .. }
-        | Operation::OptimizerStep { .. } => precision,
-    };
+    // A loss stays as it was computed, as under PyTorch's autocast.
+    let written = if operation.trains() { Precision::Full } else { precision };
     let values = values.into_iter().map(|value| written.round(value).to_f64());
     Tensor { shape: operation.result(), values: values.collect() }
 }
