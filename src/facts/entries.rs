@@ -12,6 +12,7 @@ use super::parts::part_entries;
 use super::profiles::profile_entries;
 use super::signatures::signature_entries;
 use super::tolerance::tolerance_entry;
+use super::tuning::tuning_entries;
 
 /// Every fact, bug and contradiction, sorted by table.
 pub fn entries() -> &'static [Entry] {
@@ -25,6 +26,7 @@ pub fn entries() -> &'static [Entry] {
             .chain([tolerance_entry()])
             .chain(amd_smi_entries())
             .chain(signature_entries())
+            .chain(tuning_entries())
             .collect()
     });
     &ENTRIES
@@ -81,6 +83,9 @@ mod tests {
             "contradiction.48-vs-24",
             "signature.hsa_memory_access_fault",
             "death.page-fault",
+            "param.vm_fragment_size",
+            "env.HSA_XNACK",
+            "mitigation.native-build",
         ] {
             assert!(entries().iter().any(|entry| entry.id == id), "{id}");
         }

@@ -18,6 +18,7 @@ mod parts;
 mod profiles;
 mod signatures;
 mod tolerance;
+mod tuning;
 
 pub use amd_smi::{
     Bug, CliError, Command, Container, ErrnoStatus, ExitRules, Release, ReloadHabit, Shape, Span, Status, bug, bugs,
@@ -35,3 +36,8 @@ pub use parts::{Part, part, parts};
 pub use profiles::{Profile, Resource, ResourceKind, profiles};
 pub use signatures::{Class, Severity, Signature, Stream, signature, signatures};
 pub use tolerance::{TOLERANCES, Tolerance};
+pub use tuning::{
+    Build, BuildKind, Mitigation, MitigationKind, Pairing, Parameter, ParameterDefault, ParameterKind, Reality, Report,
+    Reported, Trouble, Variable, builds, known_variable_names, mitigation, mitigations, pairings, parameter,
+    parameters, troubles, variable, variables,
+};
