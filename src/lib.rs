@@ -18,6 +18,8 @@ pub mod witness;
 
 pub mod probe;
 
+pub mod matrix;
+
 pub mod topology;
 
 pub mod doctor;

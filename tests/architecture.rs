@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("filelock", &[]),
     ("host", &["domain", "filelock", "process", "sim", "witness"]),
     ("probe", &["domain", "facts", "process", "sim", "witness"]),
+    ("matrix", &["domain", "facts", "probe", "sim"]),
     ("topology", &["domain", "facts", "witness"]),
     ("doctor", &["domain", "facts", "topology", "witness"]),
     ("partition", &["domain", "facts", "topology", "witness"]),
@@ -56,8 +57,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that touch no files, clocks, environment or processes.
-const PURE: &[&str] =
-    &["doctor", "domain", "facts", "likeness", "sim", "plan", "topology", "partition", "placement", "check", "report"];
+const PURE: &[&str] = &[
+    "doctor",
+    "domain",
+    "facts",
+    "likeness",
+    "sim",
+    "plan",
+    "topology",
+    "partition",
+    "placement",
+    "check",
+    "report",
+    "matrix",
+];
 
 /// Parts of the other modules that touch none either.
 const PURE_PARTS: &[&str] = &[
