@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("process", &["domain"]),
     ("filelock", &[]),
     ("host", &["domain", "filelock", "process", "sim", "witness"]),
-    ("probe", &["domain", "facts", "process", "sim", "witness"]),
+    ("probe", &["domain", "facts", "process", "sim", "topology", "witness"]),
     ("matrix", &["domain", "facts", "probe", "sim"]),
     ("topology", &["domain", "facts", "witness"]),
     ("doctor", &["domain", "facts", "topology", "witness"]),
@@ -74,10 +74,13 @@ const PURE: &[&str] = &[
 
 /// Parts of the other modules that touch none either.
 const PURE_PARTS: &[&str] = &[
+    "src/probe/capacity.rs",
     "src/probe/catalogue.rs",
     "src/probe/classify",
     "src/probe/engine/reference",
     "src/probe/judge",
+    "src/probe/judgement.rs",
+    "src/probe/memory",
     "src/probe/protocol",
     "src/probe/spec",
     "src/probe/tensor.rs",

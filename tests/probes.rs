@@ -23,7 +23,7 @@ use rocvet::probe::protocol::{Kind, Outcome, Problem, Raised, Request};
 use rocvet::probe::spec::{Dtype, Operation};
 use rocvet::probe::supervise::{Launcher, Limits, ProbeOutcome, Supervised, Worker, supervise};
 use rocvet::probe::verdict::status;
-use rocvet::probe::{Numbers, judge};
+use rocvet::probe::{Judgement, Numbers, judge};
 use rocvet::process::Cancel;
 use rocvet::sim::fault::ProbeFault;
 use rocvet::sim::{Fault, machine_named};
@@ -193,7 +193,7 @@ fn a_fault_in_the_kernel_log_alone_changes_a_pass() {
         let named = done.classified.seen.iter().any(|seen| seen.signature == planted.id && seen.pid.is_some());
         let changes = planted.severity == Severity::Fatal && !named;
         assert_eq!(done.classified.class, changes.then_some(planted.class), "{}", planted.id);
-        let numbers = [judgement(&done)];
+        let numbers = [Judgement::Numbers(judgement(&done))];
         let expected = if changes { Status::KernelFault } else { Status::Pass };
         assert_eq!(status(&done, Kind::Cpu, &numbers), expected, "{}", planted.id);
     }

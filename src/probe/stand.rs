@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::capacity::capacity;
 use super::engine::reference::{self, NotComputed};
+use super::memory::{self, Capacity};
 use super::protocol::{Kind, Outcome, Request};
 use super::spec::Work;
 use super::supervise::{Launcher, Limits, Supervised, Worker, supervise};
 use super::verdict::status;
-use super::{Numbers, ProbeSpec, judge};
+use super::{Judgement, Output, ProbeSpec, judge};
 use crate::domain::Status;
 use crate::process::Cancel;
+use crate::witness::Snapshot;
 use crate::witness::kernel_log::{self, KernelLog};
 
 /// What computes a probe.
@@ -59,6 +62,8 @@ pub struct Stand {
     pub limits: Limits,
     /// The kernel's log of its machine; `None` where nobody gave one.
     pub log: Option<PathBuf>,
+    /// What sysfs and KFD show of its machine, by which uses of memory are judged; `None` where nobody looked.
+    pub look: Option<Snapshot>,
 }
 
 /// What came of a probe that was run once.
@@ -66,8 +71,8 @@ pub struct Stand {
 pub struct ProbeRun {
     /// All that is known.
     pub done: Supervised,
-    /// The numbers of every result that was carried, against the oracle.
-    pub numbers: Vec<Numbers>,
+    /// Every result that was carried, judged: numbers against the oracle, memory against what the machine has.
+    pub judged: Vec<Judgement>,
     /// What it amounts to.
     pub status: Status,
 }
@@ -112,13 +117,14 @@ impl Stand {
             on: Kind::Gpu,
             limits: Limits { settle: Duration::ZERO, ..Limits::default() },
             log: Some(log),
+            look: None,
         }
     }
 
     /// On this machine, with its kernel's log where this process may read it.
     pub fn here(engine: Engine, worker: Worker, on: Kind) -> Self {
         let log = KernelLog::open(Path::new(kernel_log::DEVICE)).ok().map(|_| kernel_log::DEVICE.into());
-        Self { engine, worker, on, limits: Limits::default(), log }
+        Self { engine, worker, on, limits: Limits::default(), log, look: None }
     }
 
     /// Runs a probe once.
@@ -128,23 +134,37 @@ impl Stand {
     pub fn run(&self, request: &Request, cancel: &Cancel) -> Result<ProbeRun, NotRun> {
         let mut log = self.log.as_deref().map(KernelLog::open).transpose().map_err(NotRun::Log)?;
         let done = supervise(&self.worker, request, &self.limits, log.as_mut(), cancel.clone());
-        let numbers = judged(&request.probe, &done)?;
-        let status = status(&done, request.on, &numbers);
-        Ok(ProbeRun { done, numbers, status })
+        let capacity = self.look.as_ref().map(|look| capacity(look, &self.worker.env)).unwrap_or_default();
+        let judged = judged(&request.probe, &done, &capacity)?;
+        let status = status(&done, request.on, &judged);
+        Ok(ProbeRun { done, judged, status })
     }
 }
 
-/// The numbers of every result that was carried, against the oracle.
-fn judged(spec: &ProbeSpec, done: &Supervised) -> Result<Vec<Numbers>, NotComputed> {
-    let Work::Compute { operation, dtype } = &spec.work else { return Ok(Vec::new()) };
-    let outputs = done.said.answers.iter().filter_map(|answer| match &answer.outcome {
-        Outcome::Numbers(output) => Some(output),
-        Outcome::Same { .. } | Outcome::Memory(_) | Outcome::Raised { .. } => None,
-    });
-    let outputs: Vec<_> = outputs.collect();
-    if outputs.is_empty() {
-        return Ok(Vec::new());
+/// Every result that was carried, judged.
+fn judged(spec: &ProbeSpec, done: &Supervised, capacity: &Capacity) -> Result<Vec<Judgement>, NotComputed> {
+    let answers = done.said.answers.iter();
+    match &spec.work {
+        Work::Memory { operation } => {
+            let reports = answers.filter_map(|answer| match &answer.outcome {
+                Outcome::Memory(report) => Some(report),
+                Outcome::Numbers(_) | Outcome::Same { .. } | Outcome::Raised { .. } => None,
+            });
+            Ok(reports.map(|report| Judgement::Memory(memory::judge(operation, report, capacity))).collect())
+        }
+        Work::Compute { operation, dtype } => {
+            let outputs: Vec<_> = answers
+                .filter_map(|answer| match &answer.outcome {
+                    Outcome::Numbers(output) => Some(output),
+                    Outcome::Same { .. } | Outcome::Memory(_) | Outcome::Raised { .. } => None,
+                })
+                .collect();
+            if outputs.is_empty() {
+                return Ok(Vec::new());
+            }
+            let oracle = reference::oracle(spec)?;
+            let judged = |output: &Output| Judgement::Numbers(judge(operation, *dtype, output, &oracle));
+            Ok(outputs.into_iter().map(judged).collect())
+        }
     }
-    let oracle = reference::oracle(spec)?;
-    Ok(outputs.into_iter().map(|output| judge(operation, *dtype, output, &oracle)).collect())
 }

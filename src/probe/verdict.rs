@@ -4,15 +4,15 @@ use crate::domain::{Ended, Limit, Status};
 use crate::facts::Class;
 
 use super::fallback::{Ran, ran};
-use super::judge::Numbers;
+use super::judgement::Judgement;
 use super::protocol::{Kind, Outcome, Raised};
 use super::supervise::{ProbeOutcome, Supervised};
 
-/// The status of a probe that was asked to run there; `numbers` are the judgements of the results that it carried.
+/// The status of a probe that was asked to run there; `judged` are the results that it carried.
 ///
 /// What took the process down, or the GPU, comes first; then where it ran, since numbers of a CPU say nothing of a GPU;
-/// then the numbers. A machine that is not set up for the probe was not evaluated.
-pub fn status(done: &Supervised, asked: Kind, numbers: &[Numbers]) -> Status {
+/// then what its results are worth. A machine that is not set up for the probe was not evaluated.
+pub fn status(done: &Supervised, asked: Kind, judged: &[Judgement]) -> Status {
     let class = done.classified.class;
     match &done.outcome {
         ProbeOutcome::Died(Ended::Cancelled) => return Status::Aborted,
@@ -37,13 +37,10 @@ pub fn status(done: &Supervised, asked: Kind, numbers: &[Numbers]) -> Status {
             Status::NotEvaluated { reason: "nothing shows that it ran on the GPU".to_owned() }
         }
         (None, None) => Status::NotEvaluated { reason: "there is no result".to_owned() },
-        (None, Some(Ran::AsAsked)) if numbers.iter().any(|each| matches!(each, Numbers::Wrong { .. })) => {
-            Status::NumericError
+        (None, Some(Ran::AsAsked)) if judged.is_empty() => {
+            Status::NotEvaluated { reason: "no result was judged".to_owned() }
         }
-        (None, Some(Ran::AsAsked)) if numbers.is_empty() => {
-            Status::NotEvaluated { reason: "no numbers were judged".to_owned() }
-        }
-        (None, Some(Ran::AsAsked)) => Status::Pass,
+        (None, Some(Ran::AsAsked)) => Judgement::worst(judged).unwrap_or(Status::Pass),
     }
 }
 

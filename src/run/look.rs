@@ -34,6 +34,11 @@ impl Wanted {
         Self { sysfs: true, kfd: true, system: true, ..Self::default() }
     }
 
+    /// What says how much memory each device has, and whether it is held to that.
+    pub fn memory() -> Self {
+        Self { sysfs: true, kfd: true, ..Self::default() }
+    }
+
     /// What the checks of a case read, together.
     pub fn of(case: &Case) -> Self {
         let mut wanted = Self { queries: case.ask.iter().copied().collect(), ..Self::default() };

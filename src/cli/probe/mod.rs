@@ -15,8 +15,8 @@ use super::exit::{Exit, Failure, Outcome};
 use super::list::Screen;
 use super::target;
 use super::workers::WorkerArgs;
-use crate::host::Host;
 use crate::host::simulated::KMSG_FILE;
+use crate::host::{Asking, Host};
 use crate::probe::catalogue::{self, Probe};
 use crate::probe::engine::reference;
 use crate::probe::protocol::Kind;
@@ -24,6 +24,9 @@ use crate::probe::spec::{Conv, Direction, Dtype, Operation, Work, extents};
 use crate::probe::stand::{Engine, Stand};
 use crate::probe::supervise::Limits;
 use crate::probe::{Numbers, Output, ProbeSpec, judge};
+use crate::process::Cancel;
+use crate::run::{Wanted, look};
+use crate::witness::{Snapshot, amd_smi};
 
 use supervised::{Supervising, quoted};
 
@@ -225,6 +228,7 @@ impl OneArgs {
             }
             (Engine::Torch | Engine::Python, on) => {
                 let stand = named.stand(engine, on.unwrap_or(Kind::Gpu))?;
+                let stand = Stand { look: Some(look_at_memory(&Host::Real)), ..stand };
                 let program = quoted(&stand.worker.program.display().to_string());
                 let place = format!(" --worker {}={program} --on {}", engine.name(), stand.on.name());
                 self.supervised(specs, stand, place)
@@ -251,8 +255,9 @@ impl OneArgs {
         let Some(host) = &self.worker.host else {
             return Err(Failure::usage(anyhow!("--engine simulated needs --host; `validate shim DIR` makes one")));
         };
-        let log = match target::open(Some(host), false)? {
-            Some(Host::Simulated { dir, .. }) => dir.join(KMSG_FILE),
+        let opened = target::open(Some(host), false)?;
+        let (log, look) = match &opened {
+            Some(machine @ Host::Simulated { dir, .. }) => (dir.join(KMSG_FILE), look_at_memory(machine)),
             Some(Host::Recorded { .. } | Host::Real) | None => {
                 let problem = "--engine simulated works on a simulated machine: validate shim DIR --machine rx6800xt";
                 return Err(Failure::usage(anyhow!(problem)));
@@ -261,6 +266,7 @@ impl OneArgs {
         let validate = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
         let folder = std::path::absolute(host).with_context(|| format!("find {}", host.display()));
         let stand = Stand::simulated(&validate, &folder.map_err(Failure::unavailable)?, log);
+        let stand = Stand { look: Some(look), ..stand };
         self.supervised(specs, stand, format!(" --host {}", quoted(&host.display().to_string())))
     }
 
@@ -333,6 +339,12 @@ impl OneArgs {
         spec.check().map_err(as_text)?;
         Ok(spec)
     }
+}
+
+/// What the machine says of its devices' memory. No program is asked.
+fn look_at_memory(host: &Host) -> Snapshot {
+    let asking = Asking { deadline: Duration::ZERO, cancel: Cancel::new() };
+    look(host, &Wanted::memory(), amd_smi::Format::Json, &asking)
 }
 
 fn as_text(error: crate::probe::SpecError) -> String {

@@ -173,7 +173,7 @@ impl Supervising {
 
     /// What one run came to, and what to do about it.
     fn tell(&self, run: &ProbeRun, text: &mut String) {
-        let ProbeRun { done, numbers, status } = run;
+        let ProbeRun { done, judged, status } = run;
         let classified = &done.classified;
         let ended = match &done.outcome {
             ProbeOutcome::Reported => None,
@@ -216,8 +216,8 @@ impl Supervising {
                 let _ = writeln!(text, "    raised {raised}");
             }
         }
-        for numbers in numbers {
-            let _ = writeln!(text, "    {numbers}");
+        for judgement in judged {
+            let _ = writeln!(text, "    {judgement}");
         }
     }
 }
