@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use rocvet::domain::{Bytes, KernelRules, MemoryMode};
 use rocvet::facts::{
     Firmware, Legality, TOLERANCES, auto_mode, combo, combos, kernel_allows, legality, memory_per_device, model,
-    models, part, signatures, xccs_per_device,
+    models, part, signature, xccs_per_device,
 };
 use rocvet::placement::Dtype;
 
@@ -125,19 +125,40 @@ fn models_agree_with_the_research(file: &Path) {
     }
 }
 
+/// Signatures that say more than the research did, or otherwise: their texts were found since.
+const AMENDED: [&str; 17] = [
+    "hip_queue_abort_aperture",
+    "hip_queue_abort_illegal_instruction",
+    "hip_queue_abort_invalid_isa",
+    "hip_queue_abort_exception",
+    "hip_queue_abort_invalid_code_object",
+    "hip_queue_abort_out_of_resources",
+    "hip_queue_abort_other",
+    "hip_illegal_state",
+    "hip_illegal_address",
+    "hip_launch_failure",
+    "torch_no_gpu",
+    "rocblas_tensile_init",
+    "hipblaslt_tensile_missing",
+    "miopen_kernel_build_failed",
+    "k_page_fault_process",
+    "k_reset_method",
+    "k_mce",
+];
+
 fn signatures_agree_with_the_research(file: &Path) {
     let text = std::fs::read_to_string(file).unwrap();
     let facts: Value = serde_json::from_str(&text).unwrap();
     let rows = facts["signatures"].as_array().unwrap();
-    assert_eq!(rows.len(), signatures().len());
-    for (row, signature) in rows.iter().zip(signatures()) {
-        let id = signature.id.as_str();
-        assert_eq!(row["id"], id);
-        assert_eq!(row["regex"], signature.pattern.as_str(), "{id}");
+    for row in rows {
+        let id = row["id"].as_str().unwrap();
+        let signature = signature(id).unwrap();
+        let amended = AMENDED.contains(&id);
+        assert_eq!(row["regex"] != signature.pattern.as_str(), amended, "{id}");
         assert_eq!(row["class"].as_str().unwrap().replace('_', "-"), signature.class.name(), "{id}");
         assert_eq!(row["terminal"], signature.terminal, "{id}");
         assert_eq!(row["confidence"], signature.source.confidence.to_string(), "{id}");
-        assert_eq!(serde_json::json!(signature.examples), row["examples"], "{id}");
+        assert!(amended || serde_json::json!(signature.examples) == row["examples"], "{id}");
         let signal = row["typical_exit"]["signo"].as_i64();
         assert!(signal.is_none_or(|signal| signature.signals.contains(&i32::try_from(signal).unwrap())), "{id}");
     }

@@ -161,4 +161,6 @@ fn last_words(words: &str) -> String {
 }
 
 #[cfg(test)]
+mod blind;
+#[cfg(test)]
 mod tests;

@@ -8,8 +8,9 @@ use super::seen::Place;
 /// The place that says what the process died of.
 ///
 /// What kills comes before what fails; then what fits the ending; then the process's own words before the kernel's;
-/// then the order of the table, the specific before the general. A panic or an exception that nobody caught wraps the
-/// cause, so it decides only where nothing else does. Of a process that ended well only what the kernel says of a fault
+/// then what leaves a machine that cannot be used before what led there; then the order of the table, the specific before
+/// the general. MIOpen's status sums up what it said before, and a panic or an exception that nobody caught wraps the
+/// cause, so they decide only where nothing else does. Of a process that ended well only what the kernel says of a fault
 /// counts: what it printed it has dealt with itself.
 pub(super) fn deciding<'a>(places: &[&'a Place], ended: &Ended, well: bool) -> Option<&'a Place> {
     places
@@ -17,7 +18,9 @@ pub(super) fn deciding<'a>(places: &[&'a Place], ended: &Ended, well: bool) -> O
         .filter(|place| place.signature.terminal && counts(place, ended, well))
         .min_by_key(|place| {
             let signature = place.signature;
-            (tier(signature), !fits(signature, ended), place.stream == Stream::Kernel, place.order, place.range)
+            let kernel = place.stream == Stream::Kernel;
+            let left = kernel && matches!(signature.class, Class::GpuLost | Class::MachineCheck);
+            (tier(signature), !fits(signature, ended), kernel, !left, place.order, place.range)
         })
         .copied()
 }
@@ -37,12 +40,15 @@ fn counts(place: &Place, ended: &Ended, well: bool) -> bool {
 
 fn tier(signature: &Signature) -> u8 {
     if wraps(signature) {
-        return 3;
+        return 4;
+    }
+    if signature.class == Class::MiopenError {
+        return 2;
     }
     match signature.severity {
         Severity::Fatal => 0,
         Severity::Error | Severity::Capacity | Severity::Setup => 1,
-        Severity::Warn | Severity::Info => 2,
+        Severity::Warn | Severity::Info => 3,
     }
 }
 

@@ -124,8 +124,9 @@ fn details(captures: &Captures<'_>) -> Vec<String> {
 /// after it does.
 fn named_pid(signature: &Signature, captures: &Captures<'_>, text: &str, range: (usize, usize)) -> Option<u32> {
     static BRACKETS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\S\[(?P<pid>\d+)\]").ok());
-    static WORDS: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"(?:for process|in process|amdgpu:\s+Process) .*? pid (?P<pid>\d+)").ok());
+    static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?:(?:for|in) process|amdgpu(?: [0-9a-f:.]+)?:\s+Process) .*? pid (?P<pid>\d+)").ok()
+    });
     let number = |captures: &Captures<'_>| {
         ["pid", "pid2"].iter().find_map(|name| captures.name(name)).and_then(|pid| pid.as_str().parse().ok())
     };
@@ -163,12 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_names_the_process_in_three_ways() {
+    fn the_kernel_names_the_process_in_four_ways() {
         let head = "amdgpu 0000:0c:00.0: amdgpu: [gfxhub] page fault (src_id:0 ring:24 vmid:8 pasid:32863";
         for (text, pid) in [
             (format!("{head}, for process blender pid 36725 thread blender:cs0 pid 36744)"), Some(36725)),
             (format!("{head})\namdgpu:  in process python pid 11 thread python pid 12"), Some(11)),
             (format!("{head})\namdgpu: GCVM_L2\namdgpu:  Process python pid 13 thread python pid 13"), Some(13)),
+            (format!("{head})\namdgpu 0000:0c:00.0:  Process python pid 14 thread python pid 14"), Some(14)),
             (format!("{head})\n{head})\namdgpu:  in process python pid 11 thread python pid 12"), None),
             (format!("{head})"), None),
             ("traps: probe[42] general protection fault ip:7f00 in libamdhip64.so.6[7f0000+1000]".to_owned(), Some(42)),

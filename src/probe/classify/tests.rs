@@ -315,7 +315,7 @@ fn what_another_process_did_is_collateral_and_not_ours() {
 fn a_lost_device_a_machine_check_and_an_unkillable_process_stop_the_run() {
     for (ended, kernel, stop) in [
         (signaled(6), "amdgpu: GPU Recovery Failed: -62", Some(Class::GpuLost)),
-        (exited(1), "mce: [Hardware Error]: CPU 9: Machine Check", Some(Class::MachineCheck)),
+        (exited(1), "mce: [Hardware Error]: CPU 9: Machine Check: 0 Bank 5: bea", Some(Class::MachineCheck)),
         (Ended::Unreaped, "", Some(Class::Unkillable)),
         (signaled(6), "amdgpu: GPU reset begin!", None),
         (hung(), "", None),
@@ -446,7 +446,7 @@ fn held_out() -> Vec<(Ended, &'static str, &'static str, Option<Class>)> {
             exited(1),
             "MIOpen(HIP): Error [Compile] 'hiprtcCompileProgram(prog.get(), c_options.size(), c_options.data())' MIOpenBatchNormFwdTrainSpatial.cpp: HIPRTC_ERROR_COMPILATION (6)\nRuntimeError: miopenStatusUnknownError",
             "",
-            Some(Class::MiopenError),
+            Some(Class::KernelBuildFailed),
         ),
         (exited(1), "RuntimeError: miopenStatusInternalError: gave up", "", Some(Class::MiopenError)),
         // ROCm#2773: the desktop's ring.
@@ -483,7 +483,7 @@ fn held_out() -> Vec<(Ended, &'static str, &'static str, Option<Class>)> {
             exited(1),
             "Traceback (most recent call last):\n  File \"probe.py\", line 3, in <module>\nModuleNotFoundError: No module named 'torch'",
             "",
-            Some(Class::PythonException),
+            Some(Class::Setup),
         ),
         (exited(70), "hsa_init failed: the kernel driver refused to answer", "", None),
         (
