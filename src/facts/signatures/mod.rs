@@ -170,7 +170,7 @@ mod tests {
             assert!(!signature.examples.is_empty() && signature.examples.iter().all(|text| !text.is_empty()));
             assert!(signature.terminal || signature.signals.is_empty() && signature.codes.is_empty());
         }
-        assert_eq!(ids.len(), 71);
+        assert_eq!(ids.len(), 81);
         assert_eq!(signature("k_mce").unwrap().class, Class::MachineCheck);
         assert_eq!(signature("k_mc"), None);
     }
