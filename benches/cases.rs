@@ -158,7 +158,9 @@ impl Room {
 struct Silent;
 
 impl Progress for Silent {
-    fn started(&mut self, _: &Case) {}
+    fn starts(&mut self, _: &Case) -> bool {
+        true
+    }
     fn finished(&mut self, _: &CaseRecord) {}
 }
 

@@ -16,6 +16,8 @@ pub mod sim;
 
 pub mod witness;
 
+pub mod journal;
+
 pub mod probe;
 
 pub mod matrix;

@@ -78,8 +78,9 @@ impl Drop for Bar {
 }
 
 impl Progress for Bar {
-    fn started(&mut self, case: &Case) {
+    fn starts(&mut self, case: &Case) -> bool {
         self.bar.set_message(case.id.clone());
+        true
     }
 
     fn finished(&mut self, record: &CaseRecord) {

@@ -77,9 +77,9 @@ Exit codes:
   2    only unexpected improvements
   3    not everything was evaluated
   4    nothing matched
-  5    incomplete: a case did not run to its end
+  5    incomplete, and can go on: `validate run --resume RUN`
   64   usage or scenario error
   69   a backend, a program or a permission is missing
   70   a bug in rocvet
-  112  partition modes did not come back: `validate partition restore` tries again
+  112  stopped: partition modes did not come back, or the machine cannot be trusted any more; what it says is next
   130, 143  interrupted";

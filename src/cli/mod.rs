@@ -19,6 +19,7 @@ mod probe_launch;
 mod probe_worker;
 mod record;
 mod results;
+mod resume;
 mod run;
 pub mod schema;
 pub mod selection;
@@ -121,6 +122,30 @@ pub fn main() -> ExitCode {
             exit.into()
         }
     }
+}
+
+/// A command that a journal names: those that can go on.
+pub(crate) enum Parsed {
+    /// `validate run`.
+    Run(Box<run::RunArgs>),
+    /// Any other.
+    Other,
+}
+
+/// Reads a command line again.
+///
+/// # Errors
+/// It is none of this version.
+fn parsed(words: &[String]) -> Result<Parsed, Failure> {
+    let cli = Cli::try_parse_from(words).map_err(|error| {
+        let problem = format!("this run cannot go on: its command is none of this version: {}", error.kind());
+        Failure::usage(anyhow!(problem))
+    })?;
+    Ok(match cli.command {
+        None => Parsed::Run(Box::new(cli.run)),
+        Some(Command::Run(args)) => Parsed::Run(args),
+        Some(_) => Parsed::Other,
+    })
 }
 
 /// An error as clap shows its own: `error: ` first, unless it is a picture of a file that begins so itself.

@@ -6,24 +6,26 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use crate::domain::Provenance;
-use crate::host::{Asking, Host};
+use crate::domain::{Meaning, Provenance, Status};
+use crate::host::{Asking, Host, previous_boot};
+use crate::journal::{Durable, JournalError, Next, Progress, digest};
 use crate::plan::Plan;
 use crate::process::Cancel;
 use crate::report::{self, Paper, Target};
 use crate::run::{
-    Bed, CaseRecord, Clock, Coverage, Event, HostRecord, Lab, NotSelected, Options, Progress, RunFolder, RunInfo,
-    RunRecord, SCHEMA, execute, exit_of,
+    Bed, CaseRecord, Clock, Coverage, Earlier, Event, HostRecord, Lab, NotSelected, Options, Progress as Watch,
+    RunFolder, RunInfo, RunRecord, SCHEMA, execute, exit_of, keep_text,
 };
 use crate::scenario::{self, Case, Level};
+use crate::witness::kernel::read_boot_id;
 
 use super::console::{self, Bar};
 use super::exit::{Exit, Failure, Outcome};
 use super::interrupt::Interrupt;
 use super::keep::{Keeper, changes};
-use super::results;
 use super::selection::SelectionArgs;
 use super::target::{self, Chosen};
+use super::{Parsed, results, resume};
 
 /// Run scenarios and give a verdict.
 #[derive(Debug, Args)]
@@ -60,14 +62,27 @@ struct ExecutionArgs {
     /// Folder for results [default: ./results in a checkout, else the state folder of this user]
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
+    /// Go on with a run that was cut off, by its folder or its id: what ended is kept, and the rest is run as it was begun
+    #[arg(long, value_name = "RUN", exclusive = true)]
+    resume: Option<String>,
 }
 
-/// Runs.
+/// Runs, or goes on with a run that was cut off.
 ///
 /// # Errors
 /// Wrong input, a missing backend, results that cannot be written. What a case finds is no error but a verdict.
 pub fn run(args: &RunArgs) -> Outcome {
-    let ExecutionArgs { host, hardware, jobs, retries, deadline, formats, results } = &args.execution;
+    let Some(run) = &args.execution.resume else { return perform(args, None) };
+    let (folder, earlier) = RunFolder::take_up(&resume::folder(run)).map_err(resume::refused)?;
+    let args = match super::parsed(&earlier.command)? {
+        Parsed::Run(args) => args,
+        Parsed::Other => return Err(resume::other_command(&earlier.command, "run")),
+    };
+    perform(&args, Some((folder, earlier)))
+}
+
+fn perform(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Outcome {
+    let ExecutionArgs { host, hardware, jobs, retries, deadline, formats, results, resume: _ } = &args.execution;
     let cancel = Cancel::new();
     let interrupt = Interrupt::listen(cancel.clone())?;
     let asking = Asking { deadline: Duration::from_secs(*deadline), cancel };
@@ -79,27 +94,50 @@ pub fn run(args: &RunArgs) -> Outcome {
         console::note(&format!("nothing matched: of {read} cases {why}; `validate list` shows what there is"));
         return Ok(Exit::NothingMatched);
     }
+    let digest = digest_of(&plan);
+    if let Some((folder, earlier)) = &earlier {
+        resume::same_plan(&earlier.plan, &digest, folder.path(), &earlier.command)?;
+    }
     let keeper = keeper(host.as_ref(), &plan, &asking)?;
-    let clock = Clock::start();
     let jobs = side_by_side(*jobs, &plan, host.as_ref());
-    let results = results::folder(results.as_deref());
-    let mut folder = RunFolder::create(&results, &clock.run_id()).map_err(Failure::unavailable)?;
-    let scratch = results::scratch()?;
-    let bed = Bed { lab: lab(host.as_ref(), scratch.path())?, asking, folder: folder.path().to_owned() };
+    let boot_id = host.as_ref().filter(|host| can_go_down(host)).and_then(|host| read_boot_id(&host.proc_root()));
+    let durable = if host.as_ref().is_some_and(can_go_down) { Durable::Yes } else { Durable::No };
 
     let undecided: Vec<CaseRecord> = plan.undecided.iter().map(CaseRecord::undecided).collect();
-    let ids = plan.cases.iter().map(|case| &case.id).chain(undecided.iter().map(|case| &case.id));
-    folder.append(&Event::started(clock.run_id(), ids.cloned().collect())).map_err(Failure::unavailable)?;
+    let resumed = earlier.as_ref().map_or(0, |(_, earlier)| earlier.resumed.saturating_add(1));
+    let (clock, command, mut folder, progress) = match earlier {
+        Some((mut folder, earlier)) => {
+            let clock = Clock::of(&earlier.run).ok_or_else(|| resume::no_run_id(&earlier.run))?;
+            let event = Event::RunResumed { at: Clock::now(), boot_id: boot_id.clone() };
+            folder.append(&event, durable).map_err(Failure::unavailable)?;
+            (clock, earlier.command, folder, earlier.progress)
+        }
+        None => {
+            let clock = Clock::start();
+            let results = results::folder(results.as_deref());
+            let mut folder = RunFolder::create(&results, &clock.run_id()).map_err(Failure::unavailable)?;
+            let ids = plan.cases.iter().map(|case| &case.id).chain(undecided.iter().map(|case| &case.id));
+            let event = Event::started(clock.run_id(), ids.cloned().collect(), command(), digest);
+            folder.append(&event, durable).map_err(Failure::unavailable)?;
+            (clock, command(), folder, Progress::new())
+        }
+    };
+    let scratch = results::scratch()?;
+    let bed = Bed { lab: lab(host.as_ref(), scratch.path())?, asking, folder: folder.path().to_owned() };
     let options = Options { jobs, repeat: args.selection.repeat.get(), retries: *retries };
-    let mut journal = Journal { folder: &mut folder, bar: Bar::new(plan.cases.len()), failed: None };
+    let mut journal = Journal { folder: &mut folder, bar: Bar::new(plan.cases.len()), durable, boot_id, failed: None };
+    let left = journal.left(&plan.cases, &progress, host.as_ref());
     let run = |case: &Case| match &keeper {
         Some(keeper) => keeper.run(case, &|| bed.run(case)),
         None => bed.run(case),
     };
-    let mut cases = execute(&plan.cases, options, &interrupt.flag, &run, &mut journal);
+    let ran = execute(&left.cases, options, &interrupt.flag, &run, &mut journal);
     let unrestored = keeper.and_then(|keeper| keeper.end().err());
+    let mut cases = left.with(ran);
     for record in undecided {
-        journal.append(&Event::CaseFinished { case: Box::new(record.clone()) });
+        if let Next::Run | Next::MachineWentDown { .. } = progress.next(&record.id, None) {
+            journal.append(&Event::CaseFinished { case: Box::new(record.clone()) });
+        }
         cases.push(record);
     }
     let failed = journal.failed.take();
@@ -113,6 +151,7 @@ pub fn run(args: &RunArgs) -> Outcome {
         Some(trouble) => crate::run::Exit::unrestored(&trouble.to_string()),
         None => exit_of(&cases, &coverage, interrupt.signal()),
     };
+    let incomplete = cases.iter().any(|case| case.status.meaning() == Meaning::Incomplete);
     let record = RunRecord {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
@@ -120,10 +159,11 @@ pub fn run(args: &RunArgs) -> Outcome {
             started: clock.started(),
             finished: Clock::now(),
             rocvet: env!("CARGO_PKG_VERSION").to_owned(),
-            command: command(),
+            command,
             again: again(args, host.as_ref()),
             jobs,
             shuffle: args.selection.shuffle,
+            resumed,
         },
         host: HostRecord { description: target::description(host.as_ref()), chosen },
         provenance: host.as_ref().map_or(Provenance::Simulated, Host::provenance),
@@ -133,10 +173,29 @@ pub fn run(args: &RunArgs) -> Outcome {
         exit,
     };
     folder.finish(&record).map_err(Failure::unavailable)?;
-    folder.append(&Event::RunFinished { exit: record.exit.code }).map_err(Failure::unavailable)?;
+    folder.append(&Event::RunFinished { exit: record.exit.code }, durable).map_err(Failure::unavailable)?;
     write_reports(formats, &record)?;
     console::note(&format!("results  {}", folder.path().display()));
+    if incomplete {
+        console::note(&resume::how("run", folder.path()));
+    }
     Ok(Exit::Run(record.exit.code))
+}
+
+/// Digest of everything that the planned cases say, in whatever order they are run.
+fn digest_of(plan: &Plan) -> String {
+    let cases = plan.cases.iter().chain(plan.undecided.iter().map(|undecided| &undecided.case));
+    let mut texts: Vec<String> = cases.map(|case| format!("{case:?}")).collect();
+    texts.sort_unstable();
+    digest(texts)
+}
+
+/// Whether it is a machine that a case can take down, and that is booted again then.
+const fn can_go_down(host: &Host) -> bool {
+    match host {
+        Host::Real | Host::Simulated { .. } => true,
+        Host::Recorded { .. } => false,
+    }
 }
 
 /// Who keeps the modes of a given host, where a case may change them. A recording has none to change.
@@ -165,7 +224,7 @@ fn side_by_side(asked: Option<u16>, plan: &Plan, host: Option<&Host>) -> usize {
 }
 
 /// The command line, with the program by its file name: where it is installed is nobody's business.
-fn command() -> Vec<String> {
+pub(super) fn command() -> Vec<String> {
     let mut words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     if let Some(program) = words.first_mut() {
         *program = "validate".to_owned();
@@ -192,7 +251,7 @@ fn again(args: &RunArgs, host: Option<&Host>) -> String {
 }
 
 /// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -232,21 +291,76 @@ fn write_reports(targets: &[Target], record: &RunRecord) -> Result<(), Failure> 
 struct Journal<'a> {
     folder: &'a mut RunFolder,
     bar: Bar,
-    failed: Option<crate::run::JournalError>,
+    durable: Durable,
+    boot_id: Option<String>,
+    failed: Option<JournalError>,
 }
 
-impl Journal<'_> {
-    fn append(&mut self, event: &Event) {
-        if let Err(error) = self.folder.append(event) {
-            self.failed.get_or_insert(error);
-        }
+/// The cases that are still to be run, and the records of the others.
+struct Left {
+    cases: Vec<Case>,
+    /// In the order of the plan; `None` for a case that is to be run.
+    records: Vec<Option<CaseRecord>>,
+}
+
+impl Left {
+    /// Every record in the order of the plan.
+    fn with(self, ran: Vec<CaseRecord>) -> Vec<CaseRecord> {
+        let mut ran = ran.into_iter();
+        self.records.into_iter().filter_map(|record| record.or_else(|| ran.next())).collect()
     }
 }
 
-impl Progress for Journal<'_> {
-    fn started(&mut self, case: &Case) {
-        self.bar.started(case);
-        self.append(&Event::CaseStarted { id: case.id.clone() });
+impl Journal<'_> {
+    fn append(&mut self, event: &Event) -> bool {
+        let done = self.folder.append(event, self.durable);
+        let well = done.is_ok();
+        if let Err(error) = done {
+            self.failed.get_or_insert(error);
+        }
+        well
+    }
+
+    /// What is left of a plan: what ended is kept, and what the machine went down with is not run again.
+    fn left(&mut self, cases: &[Case], progress: &Progress<CaseRecord>, host: Option<&Host>) -> Left {
+        let mut left = Left { cases: Vec::new(), records: Vec::new() };
+        for case in cases {
+            let record = match progress.next(&case.id, self.boot_id.as_deref()) {
+                Next::Keep(record) => Some(record.clone()),
+                Next::Run => None,
+                Next::MachineWentDown { boot_id } => {
+                    let record = went_down(case, boot_id, self.folder.path(), host);
+                    self.append(&Event::CaseFinished { case: Box::new(record.clone()) });
+                    Some(record)
+                }
+            };
+            match &record {
+                Some(record) => self.bar.finished(record),
+                None => left.cases.push(case.clone()),
+            }
+            left.records.push(record);
+        }
+        left
+    }
+}
+
+/// The record of a case that was in flight when the machine went down, with what the kernel logged before.
+fn went_down(case: &Case, boot_id: &str, run: &Path, host: Option<&Host>) -> CaseRecord {
+    let log = match host {
+        Some(host) => previous_boot(host, boot_id),
+        None => Err("nobody kept the log of the boot".to_owned()),
+    };
+    let text = log.unwrap_or_else(|why| format!("{why}\n"));
+    // Without the log the record is still worth having.
+    let evidence = keep_text(run, &case.id, "previous-boot.log", &text).ok();
+    CaseRecord { evidence, ..CaseRecord::unfinished(case, Status::MachineHang) }
+}
+
+impl Watch for Journal<'_> {
+    fn starts(&mut self, case: &Case) -> bool {
+        self.bar.starts(case);
+        // What cannot be written down is not begun.
+        self.append(&Event::CaseStarted { id: case.id.clone(), boot_id: self.boot_id.clone() })
     }
 
     fn finished(&mut self, record: &CaseRecord) {

@@ -8,6 +8,7 @@ mod hip;
 mod kmsg;
 mod manifest;
 mod open;
+mod previous_boot;
 mod pseudonym;
 mod real;
 pub mod record;
@@ -19,6 +20,7 @@ pub use file::{HOST_FILE, HOST_SCHEMA, HostFile, HostKind};
 pub use hip::{HIP_WITNESS, hip_call, hip_witness};
 pub use manifest::{MANIFEST_FILE, MANIFEST_SCHEMA};
 pub use open::{Asking, HOST_VARIABLE, Host};
+pub use previous_boot::previous_boot;
 
 use crate::witness::tree::Tree;
 

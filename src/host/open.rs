@@ -96,7 +96,7 @@ impl Host {
     }
 
     /// A host of nothing but the kernel's trees.
-    fn trees(dir: &Path) -> Self {
+    pub(super) fn trees(dir: &Path) -> Self {
         let file = HostFile::new(HostKind::Recorded, format!("kernel trees in {}", dir.display()), None);
         Self::Recorded { dir: dir.to_owned(), file, recording: Recording::default(), manifest: None }
     }
@@ -212,7 +212,7 @@ impl Host {
         }
     }
 
-    fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         match self {
             Self::Real => Path::new("/"),
             Self::Simulated { dir, .. } | Self::Recorded { dir, .. } => dir,

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// When a run began.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +21,16 @@ impl Clock {
     /// Run id: UTC to the second, then what tells two runs of one second apart.
     pub fn run_id(&self) -> String {
         let time = self.started.strftime("%Y%m%dT%H%M%SZ");
-        format!("{time}-{:06}", self.started.subsec_microsecond() + self.started.subsec_millisecond() * 1000)
+        format!("{time}-{:06}", self.started.subsec_microsecond())
+    }
+
+    /// The clock of a run that was begun before, by its id; `None` where that is none.
+    pub fn of(run_id: &str) -> Option<Self> {
+        let (time, fraction) = run_id.split_once("Z-")?;
+        let time = DateTime::strptime("%Y%m%dT%H%M%S", time).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        let fraction: i64 = fraction.parse().ok().filter(|fraction| (0..1_000_000).contains(fraction))?;
+        let started = time.checked_add(SignedDuration::from_micros(fraction)).ok()?;
+        Some(Self { started })
     }
 
     /// Start, RFC 3339, to the second.
@@ -47,5 +58,21 @@ impl Stopwatch {
     /// So far.
     pub fn elapsed(&self) -> std::time::Duration {
         self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_begun_when_its_id_says() {
+        let clock = Clock::start();
+        let again = Clock::of(&clock.run_id()).unwrap();
+        assert_eq!((again.run_id(), again.started()), (clock.run_id(), clock.started()));
+        assert_eq!(Clock::of("20261121T085926Z-820130").unwrap().started(), "2026-11-21T08:59:26Z");
+        for text in ["", "20261121T085926Z", "20261121T085926Z-x", "20261121T085926Z--1", "99991121T995926Z-1"] {
+            assert!(Clock::of(text).is_none(), "{text}");
+        }
     }
 }

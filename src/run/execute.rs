@@ -24,14 +24,15 @@ pub struct Options {
 
 /// What happens, as it happens; called on the thread that called [`execute`].
 pub trait Progress {
-    /// A case was taken up.
-    fn started(&mut self, case: &Case);
+    /// A case is about to begin, and does when this returns; whether it may.
+    fn starts(&mut self, case: &Case) -> bool;
     /// A case came to its end.
     fn finished(&mut self, record: &CaseRecord);
 }
 
 enum Message {
-    Started(usize),
+    /// The answer is whether it may begin.
+    Starts(usize, mpsc::SyncSender<bool>),
     Finished(usize, Box<CaseRecord>),
 }
 
@@ -55,7 +56,8 @@ pub fn execute(
         drop(sender);
         for message in receiver {
             match message {
-                Message::Started(at) => progress.started(&cases[at]),
+                // A worker that does not wait for the answer is gone, and its case with it.
+                Message::Starts(at, answer) => drop(answer.send(progress.starts(&cases[at]))),
                 Message::Finished(at, record) => {
                     progress.finished(&record);
                     records[at] = Some(*record);
@@ -82,8 +84,12 @@ fn work(
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(at) = next else { return };
         let case = &cases[at];
+        let (answer, may) = mpsc::sync_channel(1);
         // The receiver lives as long as this scope: a failed send can only mean that it is being torn down.
-        let _ = sender.send(Message::Started(at));
+        let _ = sender.send(Message::Starts(at, answer));
+        if !may.recv().unwrap_or(false) {
+            continue;
+        }
         let record = repeated(case, options, stop, run);
         let _ = sender.send(Message::Finished(at, Box::new(record)));
     }

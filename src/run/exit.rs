@@ -49,7 +49,7 @@ pub fn exit_of(cases: &[CaseRecord], coverage: &Coverage, interrupted: Option<i3
     } else if errors > 0 {
         Exit::new(70, format!("{errors} ended in an error of rocvet itself"))
     } else if aborted > 0 {
-        Exit::new(5, format!("{aborted} not run to the end"))
+        Exit::new(5, format!("{aborted} not run to the end: `validate run --resume RUN` goes on with them"))
     } else if gaps > 0 || coverage.evaluated < coverage.planned {
         Exit::new(3, "not everything was evaluated")
     } else if better > 0 {

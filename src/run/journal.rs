@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Status;
+use crate::journal::{Durable, Journal, JournalError, Progress};
 use crate::witness::{Call, Observations};
 
 use super::record::{CaseRecord, RunRecord};
@@ -25,11 +27,28 @@ pub enum Event {
         run: String,
         /// Ids of every planned case.
         cases: Vec<String>,
+        /// Command line; of the program only its file name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        command: Vec<String>,
+        /// Digest of what the planned cases say: a run goes on only with the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<String>,
     },
-    /// A case was taken up.
+    /// The run goes on after it was cut off.
+    RunResumed {
+        /// When, RFC 3339.
+        at: String,
+        /// Boot of the machine; absent where it does not say, or each case has a simulated machine of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot_id: Option<String>,
+    },
+    /// A case is about to begin: on the disk before it does anything, where it may take the machine down.
     CaseStarted {
         /// Case id.
         id: String,
+        /// Boot of the machine; absent where it does not say, or the case has a simulated machine of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot_id: Option<String>,
     },
     /// A case came to its end.
     CaseFinished {
@@ -45,24 +64,36 @@ pub enum Event {
 
 impl Event {
     /// The first line of a journal.
-    pub fn started(run: String, cases: Vec<String>) -> Self {
-        Self::RunStarted { schema: "rocvet.events/1".to_owned(), run, cases }
+    pub fn started(run: String, cases: Vec<String>, command: Vec<String>, plan: String) -> Self {
+        Self::RunStarted { schema: SCHEMA.to_owned(), run, cases, command, plan: Some(plan) }
     }
 }
+
+/// Format name and major version.
+const SCHEMA: &str = "rocvet.events/1";
+
+const FILE: &str = "events.jsonl";
 
 /// The folder of one run.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    events: File,
+    events: Journal,
 }
 
-/// The results could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("write {path}: {source}; `--results DIR` names another folder")]
-pub struct JournalError {
-    path: PathBuf,
-    source: io::Error,
+/// What the journal of a run that was cut off says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Earlier {
+    /// Run id.
+    pub run: String,
+    /// Command line.
+    pub command: Vec<String>,
+    /// Digest of the plan.
+    pub plan: String,
+    /// How far every case came.
+    pub progress: Progress<CaseRecord>,
+    /// Times that it went on already.
+    pub resumed: u32,
 }
 
 impl RunFolder {
@@ -74,13 +105,24 @@ impl RunFolder {
         let path = results.join(run);
         let fail = |path: &Path| {
             let path = path.to_owned();
-            move |source| JournalError { path, source }
+            move |error| JournalError::Write { path, error }
         };
         fs::create_dir_all(results).map_err(fail(results))?;
         fs::create_dir(&path).map_err(fail(&path))?;
-        let journal = path.join("events.jsonl");
-        let events = File::create_new(&journal).map_err(fail(&journal))?;
+        let events = Journal::create(&path.join(FILE))?;
+        // The journal's name is on the disk; so must be that of the folder that it lies in.
+        File::open(results).and_then(|results| results.sync_all()).map_err(fail(results))?;
         Ok(Self { path, events })
+    }
+
+    /// Takes up the run in this folder.
+    ///
+    /// # Errors
+    /// It is the folder of no run, or of one that cannot go on.
+    pub fn take_up(path: &Path) -> Result<(Self, Earlier), TakeUpError> {
+        let (events, lines) = Journal::take_up(path, FILE)?;
+        let earlier = earlier(lines).map_err(|problem| TakeUpError::NoRun { path: path.join(FILE), problem })?;
+        Ok((Self { path: path.to_owned(), events }, earlier))
     }
 
     /// Where it is.
@@ -92,11 +134,8 @@ impl RunFolder {
     ///
     /// # Errors
     /// The disk is full, or the folder is gone.
-    pub fn append(&mut self, event: &Event) -> Result<(), JournalError> {
-        let fail = |source| JournalError { path: self.path.join("events.jsonl"), source };
-        let mut line = serde_json::to_vec(event).map_err(io::Error::from).map_err(fail)?;
-        line.push(b'\n');
-        self.events.write_all(&line).map_err(fail)
+    pub fn append(&mut self, event: &Event, durable: Durable) -> Result<(), JournalError> {
+        self.events.append(event, durable)
     }
 
     /// Writes `run.json` in one step: a reader sees the whole file or none.
@@ -115,8 +154,48 @@ impl RunFolder {
             file.persist(&path)?;
             Ok(())
         };
-        write().map_err(|source| JournalError { path: path.clone(), source })
+        write().map_err(|error| JournalError::Write { path: path.clone(), error })
     }
+}
+
+/// A run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeUpError {
+    /// Its journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Its journal is not that of a run.
+    #[error("{}: {problem}", path.display())]
+    NoRun {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        problem: &'static str,
+    },
+}
+
+/// What the lines of a journal come to.
+fn earlier(lines: Vec<Event>) -> Result<Earlier, &'static str> {
+    let mut lines = lines.into_iter();
+    let Some(Event::RunStarted { schema, run, command, plan, .. }) = lines.next() else {
+        return Err("it does not begin with the start of a run: it was cut off before anything was run");
+    };
+    if schema != SCHEMA {
+        return Err("it is of a version that this program does not read");
+    }
+    let plan = plan.ok_or("it was written by a version that could not go on with a run")?;
+    let mut earlier = Earlier { run, command, plan, progress: Progress::new(), resumed: 0 };
+    for line in lines {
+        match line {
+            Event::RunStarted { .. } => return Err("it holds the start of two runs"),
+            Event::RunResumed { .. } => earlier.resumed = earlier.resumed.saturating_add(1),
+            Event::CaseStarted { id, boot_id } => earlier.progress.begun(id, boot_id),
+            Event::CaseFinished { case } if case.status == Status::Aborted => earlier.progress.withdrawn(&case.id),
+            Event::CaseFinished { case } => earlier.progress.finished(case.id.clone(), *case),
+            Event::RunFinished { .. } => {}
+        }
+    }
+    Ok(earlier)
 }
 
 /// Bytes of one stream of a call that are kept as evidence: more than any answer that can be read, and a tool that prints
@@ -136,7 +215,19 @@ pub fn keep_evidence(run: &Path, case: &str, seen: &Observations) -> Result<Stri
         transcript(seen, &mut file)?;
         file.flush()
     };
-    write().map_err(|source| JournalError { path: folder.clone(), source })?;
+    write().map_err(|error| JournalError::Write { path: folder.clone(), error })?;
+    Ok(relative)
+}
+
+/// Writes a text into the evidence of a case; returns its folder relative to the run folder.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn keep_text(run: &Path, case: &str, name: &str, text: &str) -> Result<String, JournalError> {
+    let relative = format!("evidence/{}", folder_name(case));
+    let folder = run.join(&relative);
+    let write = || fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), text));
+    write().map_err(|error| JournalError::Write { path: folder.join(name), error })?;
     Ok(relative)
 }
 

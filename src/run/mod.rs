@@ -15,6 +15,6 @@ pub use clock::{Clock, Stopwatch};
 pub use coverage::{Coverage, Gaps};
 pub use execute::{Options, Progress, as_expected, execute};
 pub use exit::{Exit, exit_of};
-pub use journal::{Event, JournalError, RunFolder, keep_evidence};
+pub use journal::{Earlier, Event, RunFolder, TakeUpError, keep_evidence, keep_text};
 pub use look::{Wanted, look};
 pub use record::{CaseRecord, CheckRecord, HostRecord, NotSelected, RunInfo, RunRecord, SCHEMA, Seconds};

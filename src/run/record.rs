@@ -58,6 +58,9 @@ pub struct RunInfo {
     pub jobs: usize,
     /// Seed of the order, when it was shuffled.
     pub shuffle: Option<u64>,
+    /// Times that it went on after it was cut off.
+    #[serde(skip_serializing_if = "is_never", default)]
+    pub resumed: u32,
 }
 
 /// Cases that were read and not planned, for one kind of reason.
@@ -169,6 +172,11 @@ pub struct CheckRecord {
     pub findings: Vec<Finding>,
     /// What could not be.
     pub gaps: Vec<Gap>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_never(count: &u32) -> bool {
+    *count == 0
 }
 
 fn is_met(expect: &Expect) -> bool {

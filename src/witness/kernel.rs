@@ -29,6 +29,15 @@ pub fn read_kernel(root: &Path) -> KernelFacts {
     }
 }
 
+/// Longest boot id: the kernel's are UUIDs.
+const BOOT_ID: usize = 64;
+
+/// The boot that the machine is in, by its procfs root; `None` where it does not say.
+pub fn read_boot_id(root: &Path) -> Option<String> {
+    let text = text(&Tree::open(root).ok()?, "sys/kernel/random/boot_id").value()?.clone();
+    (!text.is_empty() && text.len() <= BOOT_ID && !text.contains(char::is_control)).then_some(text)
+}
+
 /// The flag of the first processor; `NotReported` on an architecture that has no such flags.
 fn hypervisor(cpuinfo: &str) -> Reading<bool> {
     let flags = cpuinfo.lines().find_map(|line| line.split_once(':').filter(|(key, _)| key.trim() == "flags"));

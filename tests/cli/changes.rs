@@ -2,15 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::support::{Bench, Done};
+use super::support::{Bench, Done, in_memory, kill_after, spawn, until};
 
 /// Options that agree to everything.
 const ALL: &str = "--interaction reconfigure --yes --reload-driver";
@@ -434,32 +431,4 @@ fn modes_that_were_applied_by_hand_are_what_a_run_goes_back_to() {
     assert_eq!(modes(&host).0, serde_json::json!(["DPX"]));
     assert_eq!(run(&bench, "partition restore --host sim").code, 0);
     assert_eq!(modes(&host).0, serde_json::json!(["SPX"]));
-}
-
-/// A folder on a file system where a flush costs nothing, where there is one.
-fn in_memory() -> (TempDir, Bench) {
-    let make = || tempfile::Builder::new().prefix("rocvet-").to_owned();
-    (make().tempdir_in("/dev/shm").or_else(|_| make().tempdir()).unwrap(), Bench::new())
-}
-
-fn spawn(bench: &Bench, args: &str) -> Child {
-    let args: Vec<_> = args.split_whitespace().collect();
-    bench.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-fn kill_after(mut child: Child, seconds: f64) {
-    sleep(Duration::from_secs_f64(seconds));
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
-/// Waits for what will come, for half a minute at most.
-fn until(came: impl Fn() -> bool) {
-    for _ in 0..3000 {
-        if came() {
-            return;
-        }
-        sleep(Duration::from_millis(10));
-    }
-    panic!("it never came");
 }

@@ -18,4 +18,5 @@ mod placement;
 mod probe;
 mod recordings;
 mod results;
+mod resume;
 mod support;

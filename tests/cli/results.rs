@@ -52,7 +52,7 @@ fn every_planned_case_has_exactly_one_record_and_its_events() {
         bench.run(&["run", ".", "--jobs", jobs, "--results", &results]);
         let run = bench.only_run(&results);
         let (record, events) = (record(&run), events(&run));
-        let Some(Event::RunStarted { schema, run: id, cases }) = events.first() else { panic!("{events:?}") };
+        let Some(Event::RunStarted { schema, run: id, cases, .. }) = events.first() else { panic!("{events:?}") };
         assert_eq!((schema.as_str(), id), ("rocvet.events/1", &record.run.id));
         let recorded: Vec<_> = record.cases.iter().map(|case| case.id.clone()).collect();
         assert_eq!(&recorded, cases);
@@ -60,12 +60,12 @@ fn every_planned_case_has_exactly_one_record_and_its_events() {
         let mut seen: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for event in &events {
             match event {
-                Event::CaseStarted { id } => seen.entry(id).or_default().0 += 1,
+                Event::CaseStarted { id, .. } => seen.entry(id).or_default().0 += 1,
                 Event::CaseFinished { case } => {
                     seen.entry(&case.id).or_default().1 += 1;
                     assert!(record.cases.contains(case), "the journal and the record tell the same of {}", case.id);
                 }
-                Event::RunStarted { .. } | Event::RunFinished { .. } => {}
+                Event::RunStarted { .. } | Event::RunResumed { .. } | Event::RunFinished { .. } => {}
             }
         }
         assert!(recorded.iter().all(|id| seen[id.as_str()] == (1, 1)), "{seen:?}");

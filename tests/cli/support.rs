@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use rocvet::run::{Event, RunRecord};
 use tempfile::TempDir;
@@ -119,4 +121,32 @@ pub fn snapshot(name: &str, text: &str) {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// A folder on a file system where a flush costs nothing, where there is one.
+pub fn in_memory() -> (TempDir, Bench) {
+    let make = || tempfile::Builder::new().prefix("rocvet-").to_owned();
+    (make().tempdir_in("/dev/shm").or_else(|_| make().tempdir()).unwrap(), Bench::new())
+}
+
+pub fn spawn(bench: &Bench, args: &str) -> Child {
+    let args: Vec<_> = args.split_whitespace().collect();
+    bench.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+pub fn kill_after(mut child: Child, seconds: f64) {
+    sleep(Duration::from_secs_f64(seconds));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Waits for what will come, for half a minute at most.
+pub fn until(came: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if came() {
+            return;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    panic!("it never came");
 }
