@@ -156,6 +156,21 @@ fn code(text: &str) -> String {
 }
 
 #[test]
+fn libtorch_is_named_by_its_worker_alone() {
+    let worker = root().join("src/bin/probe-torch");
+    let names = |file: &Path| {
+        let text = code(&read(file));
+        let another = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        text.match_indices("tch::").any(|(at, _)| !text[..at].ends_with(another))
+    };
+    assert!(sources("src/bin/probe-torch").iter().any(|file| names(file)), "this test looks for the wrong name");
+    let all = ["src", "tests", "benches"].iter().flat_map(|folder| sources(folder));
+    let wrong: Vec<_> =
+        all.filter(|file| !file.starts_with(&worker) && !file.ends_with("architecture.rs") && names(file)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
 fn no_source_file_is_too_long_to_read() {
     let long: Vec<String> = ["src", "tests", "benches"]
         .iter()

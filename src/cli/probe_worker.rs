@@ -5,7 +5,7 @@
 )]
 
 use std::fs::OpenOptions;
-use std::io::{self, Read as _, Seek as _, Write};
+use std::io::{self, Seek as _, Write};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,8 +14,8 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::host::simulated::{self, KMSG_FILE, STARTS_FILE};
-use crate::probe::engine::simulated::{Mouth, serve, situation};
-use crate::probe::engine::{reference, serve::converse, serve::greet};
+use crate::probe::engine::serve::{self, converse, greet};
+use crate::probe::engine::{reference, simulated as engine};
 use crate::probe::protocol::{Answer, Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
 use crate::probe::{Output, ProbeSpec, Tensor};
 use crate::sim::Fault;
@@ -39,11 +39,7 @@ pub struct WorkerArgs {
 /// # Errors
 /// The request, or the host, is none; nobody listens.
 pub fn run(args: &WorkerArgs) -> anyhow::Result<u8> {
-    let mut bytes = Vec::new();
-    io::stdin().lock().take(2 * ProbeSpec::MAX_BYTES as u64).read_to_end(&mut bytes)?;
-    let request: Request = serde_json::from_slice(&bytes)?;
-    anyhow::ensure!(request.protocol == PROTOCOL, "this worker speaks version {PROTOCOL} of the protocol");
-    request.probe.check()?;
+    let request = serve::request(io::stdin().lock())?;
     match &args.host {
         None => on_cpu(&request)?,
         Some(host) => return simulated_worker(&request, host),
@@ -83,14 +79,14 @@ fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
     let start = count_start(host)?;
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let situation = situation(&request.probe, start, env.collect());
+    let situation = engine::situation(&request.probe, start, env.collect());
     let planted = machine.active_faults().find_map(|fault| {
         if let Fault::Probe { fault, when } = fault { when.holds(&situation).then_some(*fault) } else { None }
     });
     let kernel = OpenOptions::new().append(true).create(true).open(host.join(KMSG_FILE))?;
-    let mut mouth = Mouth { stdout: io::stdout(), stderr: io::stderr(), kernel };
+    let mut mouth = engine::Mouth { stdout: io::stdout(), stderr: io::stderr(), kernel };
     let began = Instant::now();
-    let ending = serve(request, planted, std::process::id(), &mut mouth, &|| began.elapsed(), &compute)?;
+    let ending = engine::serve(request, planted, std::process::id(), &mut mouth, &|| began.elapsed(), &compute)?;
     Ok(end(ending))
 }
 

@@ -6,15 +6,13 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use rustix::fs::{Access, FileType, access, stat};
 
+use crate::probe::engine::torch;
 use crate::probe::protocol::Kind;
 use crate::probe::stand::{Engine, Stand};
 use crate::probe::supervise::Worker;
 use crate::scenario::nearest;
 
 use super::exit::Failure;
-
-/// Name of the program that is the engine torch.
-const TORCH: &str = "validate-probe-torch";
 
 /// Engines that are programs of their own.
 const ENGINES: [Engine; 2] = [Engine::Torch, Engine::Python];
@@ -81,7 +79,7 @@ impl WorkerArgs {
                     "the engine simulated needs a simulated machine: `validate shim DIR` makes one for --host";
                 return Err(Failure::usage(anyhow!(problem)));
             }
-            Engine::Torch => Worker::of(&validate, &self.torch(&validate)?, Vec::new()),
+            Engine::Torch => Worker::torch(&validate, &self.torch(&validate)?),
             Engine::Python => {
                 return Err(Failure::unavailable(anyhow!("the engine python is not there yet; --engine reference is")));
             }
@@ -108,7 +106,7 @@ impl WorkerArgs {
         if let Some(program) = self.program(Engine::Torch)? {
             return Ok(program);
         }
-        let beside = validate.with_file_name(TORCH);
+        let beside = validate.with_file_name(torch::PROGRAM);
         executable(&beside).map_err(|problem| {
             Failure::unavailable(anyhow!(
                 "the engine torch is not there: {}: {problem}; --worker torch=PATH says where it is",

@@ -3,3 +3,4 @@
 pub mod reference;
 pub mod serve;
 pub mod simulated;
+pub mod torch;

@@ -1,9 +1,12 @@
 //! The worker's side of a conversation, for engines that are written in Rust.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use crate::probe::protocol::{Answer, Evidence, Hello, MemoryReport, Message, Outcome, Phase, Progress, Request};
+use crate::probe::protocol::{
+    Answer, Evidence, Hello, MemoryReport, Message, Outcome, PROTOCOL, Phase, Progress, Request,
+};
+use crate::probe::{ProbeSpec, SpecError};
 
 /// How long results of a soak that are all alike are counted before they are said: well within the time after which a
 /// worker is taken for one that hangs.
@@ -12,6 +15,38 @@ const COUNTING: Duration = Duration::from_secs(2);
 /// Bytes after which a soak says good bye. Results that are never the same twice (sums whose order is not fixed) would
 /// else be more than any supervisor takes of one worker, and each of them has to be judged.
 const MOST: usize = 32 << 20;
+
+/// What a worker was given is no request.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRequest {
+    /// It cannot be read.
+    #[error("the request cannot be read: {0}")]
+    Unread(#[from] io::Error),
+    /// It is no such document.
+    #[error("this is no request: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It is of another version.
+    #[error("this worker speaks version {PROTOCOL} of the protocol, not {0}")]
+    Version(u32),
+    /// What it asks for cannot be.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+}
+
+/// Reads what a worker is given on its standard input, to its end, and checks it.
+///
+/// # Errors
+/// It is no request.
+pub fn request(input: impl Read) -> Result<Request, NoRequest> {
+    let mut bytes = Vec::new();
+    input.take(2 * ProbeSpec::MAX_BYTES as u64).read_to_end(&mut bytes)?;
+    let request: Request = serde_json::from_slice(&bytes)?;
+    if request.protocol != PROTOCOL {
+        return Err(NoRequest::Version(request.protocol));
+    }
+    request.probe.check()?;
+    Ok(request)
+}
 
 /// Says hello, and that the first computation begins.
 ///
@@ -174,6 +209,18 @@ mod tests {
             Outcome::Numbers(_) | Outcome::Memory(_) | Outcome::Raised { .. } => 0,
         };
         said.answers.iter().map(times).collect()
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        let written = |request: &Request| serde_json::to_vec(request).unwrap();
+        let good = Request::new(ProbeSpec::memory(crate::probe::spec::Memory::OutOfMemory), Kind::Gpu);
+        assert_eq!(request(written(&good).as_slice()).unwrap(), good);
+        let newer = Request { protocol: PROTOCOL + 1, ..good.clone() };
+        assert!(matches!(request(written(&newer).as_slice()), Err(NoRequest::Version(_))));
+        let never = Request::new(ProbeSpec { repeats: 0, ..good.probe }, Kind::Gpu);
+        assert!(matches!(request(written(&never).as_slice()), Err(NoRequest::Spec(_))));
+        assert!(matches!(request(&b"{"[..]), Err(NoRequest::Json(_))));
     }
 
     #[test]
