@@ -259,7 +259,7 @@ fn the_three_ways_to_end_up_on_the_cpu_are_told_apart() {
 
 #[test]
 fn every_planted_way_to_be_wrong_is_tested_here() {
-    let text = include_str!("probes.rs");
+    let text = [include_str!("probes.rs"), include_str!("probe_memory.rs")].concat();
     for fault in ProbeFault::all() {
         let named = text.contains(&format!("\"{}\"", fault.name()));
         assert!(named || matches!(fault, ProbeFault::Signature(_)), "{}", fault.name());

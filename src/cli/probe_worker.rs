@@ -80,13 +80,21 @@ fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let situation = engine::situation(&request.probe, start, env.collect());
-    let planted = machine.active_faults().find_map(|fault| {
+    let fault = machine.active_faults().find_map(|fault| {
         if let Fault::Probe { fault, when } = fault { when.holds(&situation).then_some(*fault) } else { None }
     });
     let kernel = OpenOptions::new().append(true).create(true).open(host.join(KMSG_FILE))?;
     let mut mouth = engine::Mouth { stdout: io::stdout(), stderr: io::stderr(), kernel };
     let began = Instant::now();
-    let ending = engine::serve(request, planted, std::process::id(), &mut mouth, &|| began.elapsed(), &compute)?;
+    let world = engine::World {
+        kernel: &machine,
+        fault,
+        pid: std::process::id(),
+        env: &situation.env,
+        elapsed: &|| began.elapsed(),
+        compute: &compute,
+    };
+    let ending = engine::serve(request, &world, &mut mouth)?;
     Ok(end(ending))
 }
 

@@ -139,7 +139,11 @@ pub fn judge(operation: &Memory, report: &MemoryReport, known: &Capacity) -> Mem
     );
     let held = Held { limit: known.memory.unwrap_or(report.total), firmly: known.mode != Some(AllocMode::All) };
     match operation {
-        &Memory::Ladder { percent } => problems.extend(filled(percent, &report, held)),
+        &Memory::Ladder { percent } => {
+            problems.extend(filled(percent, &report, held));
+            let (checked, wanted) = (report.checked, report.allocated);
+            problems.extend((checked < wanted).then_some(Problem::CheckedLess { checked, wanted }));
+        }
         &Memory::Isolation { percent } => {
             problems.extend(filled(percent, &report, held));
             let seen = report.neighbour.is_some_and(|neighbour| neighbour.checked > Bytes(0));
@@ -205,16 +209,13 @@ fn data(report: &MemoryReport) -> Vec<Problem> {
     own.into_iter().chain(beside).collect()
 }
 
-/// Of a share of the memory that is filled and read back.
+/// Of a share of the memory that is filled.
 fn filled(percent: u8, report: &MemoryReport, held: Held) -> Vec<Problem> {
     let wanted = share(report.total, percent.into());
-    let (allocated, checked) = (report.allocated, report.checked);
+    let allocated = report.allocated;
     let mut problems = Vec::new();
     if allocated.0 < wanted.0.saturating_sub(report.total.0 / BLOCKS) {
         problems.push(Problem::FellShort { allocated, wanted, refused: report.refused.clone() });
-    }
-    if checked < allocated {
-        problems.push(Problem::CheckedLess { checked, wanted: allocated });
     }
     if held.firmly && allocated > held.limit {
         problems.push(Problem::PastLimit { allocated, limit: held.limit });

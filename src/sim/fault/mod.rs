@@ -13,7 +13,7 @@ use crate::domain::{Bytes, Signal};
 use super::Errno;
 
 pub use named::{Layer, Named};
-pub use probe::{Misbehaviour, ProbeFault};
+pub use probe::{MemoryFault, Misbehaviour, ProbeFault};
 pub use text::{FaultError, MAX_NESTING, Spelling, spellings};
 pub use when::{Situation, When};
 

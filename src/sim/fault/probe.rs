@@ -41,6 +41,26 @@ reported! {
     }
 }
 
+reported! {
+    /// A way of a device's memory to be wrong; it is spelt after `probe=` and shows in probes that use memory.
+    MemoryFault {
+        PatternBroken "pattern_broken"
+            "One byte of each block of a device's memory does not hold what was written to it.", "facts/rdna.md section 6 (memtest_vulkan's bit flips)";
+        NeighbourOverwritten "neighbour_overwritten"
+            "Writing to a device that is more than half full changes the next device's data.", "facts/partitions.md 3.5 (what partitions share)";
+        NeverRefuses "never_refuses"
+            "The device grants more memory than there is.", "facts/partitions.md 3.5 (no protection against over-commit)";
+        RefusesEarly "refuses_early"
+            "The device refuses memory from half of what it reports on.", "made up: memory that is fragmented or leaked";
+        PastCap "past_cap"
+            "The device gives out all that its memory partition shares, though it is held to its own.", "facts/partitions.md 3.5 (CAPPING)";
+        WholeGpuTotal "whole_gpu_total"
+            "The runtime reports the whole GPU's memory for a partition.", "ROCm#4750 (rocm-smi and amd-smi do)";
+        GarbledReport "garbled_report"
+            "The worker of a probe that uses memory reports numbers that contradict each other.", "made up: a worker that counts wrong";
+    }
+}
+
 /// What goes wrong in a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeFault {
@@ -48,6 +68,8 @@ pub enum ProbeFault {
     Signature(&'static Signature),
     /// `probe=hang`: another way.
     Other(Misbehaviour),
+    /// `probe=past_cap`: its device's memory is wrong.
+    Memory(MemoryFault),
 }
 
 impl ProbeFault {
@@ -56,19 +78,22 @@ impl ProbeFault {
         match self {
             Self::Signature(signature) => &signature.id,
             Self::Other(other) => other.name(),
+            Self::Memory(memory) => memory.name(),
         }
     }
 
     /// What is spelled so.
     pub fn named(name: &str) -> Option<Self> {
         let other = Misbehaviour::ALL.iter().find(|other| other.name() == name).copied().map(Self::Other);
-        other.or_else(|| signature(name).map(Self::Signature))
+        let memory = || MemoryFault::ALL.iter().find(|memory| memory.name() == name).copied().map(Self::Memory);
+        other.or_else(memory).or_else(|| signature(name).map(Self::Signature))
     }
 
     /// Every one.
     pub fn all() -> impl Iterator<Item = Self> {
         let others = Misbehaviour::ALL.iter().copied().map(Self::Other);
-        others.chain(signatures().iter().map(Self::Signature))
+        let memory = MemoryFault::ALL.iter().copied().map(Self::Memory);
+        others.chain(memory).chain(signatures().iter().map(Self::Signature))
     }
 }
 

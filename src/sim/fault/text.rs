@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::domain::{Bytes, Signal};
 use crate::sim::Errno;
 
-use super::{Fault, Misbehaviour, Named, PartitionFile, ProbeFault};
+use super::{Fault, MemoryFault, Misbehaviour, Named, PartitionFile, ProbeFault};
 
 /// How deep `after=` may stand in `after=`.
 pub const MAX_NESTING: usize = 4;
@@ -81,7 +81,12 @@ pub fn spellings() -> Vec<Spelling> {
         what: other.what(),
         source: other.source(),
     });
-    with_parameter.into_iter().chain(workers).chain(named).collect()
+    let memory = MemoryFault::ALL.iter().map(|memory| Spelling {
+        example: format!("probe={}", memory.name()),
+        what: memory.what(),
+        source: memory.source(),
+    });
+    with_parameter.into_iter().chain(workers).chain(memory).chain(named).collect()
 }
 
 impl FromStr for Fault {

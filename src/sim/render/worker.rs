@@ -43,6 +43,7 @@ pub fn death(fault: ProbeFault, pid: u32) -> Option<(LastWords, Ending)> {
     let silent = LastWords::default();
     match fault {
         ProbeFault::Signature(signature) => Some((words(signature, pid), ending(signature))),
+        ProbeFault::Memory(_) => None,
         ProbeFault::Other(other) => match other {
             Misbehaviour::Hang => Some((silent, Ending::Hang)),
             Misbehaviour::HangUnmoved => Some((silent, Ending::HangUnmoved)),

@@ -4,7 +4,9 @@
 //!
 //! Nothing but this folder knows of planted faults; the supervisor and the classifier see a process.
 
+mod memory;
 mod situation;
+mod vram;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -13,12 +15,16 @@ use std::time::Duration;
 use crate::domain::Signal;
 use crate::probe::engine::serve::{converse, greet};
 use crate::probe::protocol::{Answer, Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
+use crate::probe::spec::Work;
 use crate::probe::tensor::POISON;
 use crate::probe::{Output, ProbeSpec, Tensor};
+use crate::sim::Kernel;
 use crate::sim::fault::{Misbehaviour, ProbeFault};
 use crate::sim::render::worker::{Ending, death};
 
+use memory::use_memory;
 pub use situation::situation;
+use vram::Vram;
 
 /// Signal of a bad address.
 const SEGV: Signal = Signal(11);
@@ -37,22 +43,37 @@ pub struct Mouth<O, E, K> {
     pub kernel: K,
 }
 
-/// Answers a request and says how the process is to end. `elapsed` is the time since any moment before; `compute` is
-/// the engine that knows the numbers.
+/// What a worker finds itself in.
+pub struct World<'a> {
+    /// The simulated machine.
+    pub kernel: &'a Kernel,
+    /// What was planted for this worker.
+    pub fault: Option<ProbeFault>,
+    /// Its number.
+    pub pid: u32,
+    /// Its variables.
+    pub env: &'a BTreeMap<String, String>,
+    /// The time since any moment before.
+    pub elapsed: &'a dyn Fn() -> Duration,
+    /// The engine that knows the numbers.
+    pub compute: &'a dyn Fn(&ProbeSpec) -> Result<Tensor, String>,
+}
+
+/// Answers a request and says how the process is to end.
 ///
 /// # Errors
 /// Nobody listens any more.
 pub fn serve<O: Write, E: Write, K: Write>(
     request: &Request,
-    fault: Option<ProbeFault>,
-    pid: u32,
+    world: &World<'_>,
     mouth: &mut Mouth<O, E, K>,
-    elapsed: &dyn Fn() -> Duration,
-    compute: &dyn Fn(&ProbeSpec) -> Result<Tensor, String>,
 ) -> io::Result<Ending> {
+    let &World { kernel, fault, pid, env, elapsed, compute } = world;
+    let memory = fault.and_then(|fault| if let ProbeFault::Memory(memory) = fault { Some(memory) } else { None });
+    let mut vram = Vram::of(kernel, env, request.probe.seed, memory);
     let dies = fault.and_then(|fault| death(fault, pid));
     if !matches!(dies, Some((_, Ending::Exit(LOADER)))) {
-        greet(&mut mouth.stdout, &hello(fault, pid))?;
+        greet(&mut mouth.stdout, &hello(&vram, fault, pid))?;
     }
     if let Some((words, ending)) = dies {
         mouth.kernel.write_all(words.kernel.as_bytes()).and_then(|()| mouth.kernel.flush())?;
@@ -60,29 +81,35 @@ pub fn serve<O: Write, E: Write, K: Write>(
         mouth.stderr.write_all(words.stderr.as_bytes()).and_then(|()| mouth.stderr.flush())?;
         return Ok(ending);
     }
-    let other = fault.and_then(|fault| match fault {
-        ProbeFault::Other(other) => Some(other),
-        ProbeFault::Signature(_) => None,
-    });
-    let (on, evidence) = place(request.on, other);
+    let other = fault.and_then(|fault| if let ProbeFault::Other(other) = fault { Some(other) } else { None });
+    let (on, evidence) = place(request.on, other, vram.count());
     converse(&mut mouth.stdout, request, elapsed, &mut |repeat| {
-        let outcome = outcome(&request.probe, other, compute);
+        let outcome = match (&request.probe.work, other, on) {
+            (Work::Compute { .. }, _, _) | (_, Some(Misbehaviour::OomRaised), _) => {
+                outcome(&request.probe, other, compute)
+            }
+            (Work::Memory { operation }, _, Kind::Gpu) => use_memory(&mut vram, operation, memory),
+            (Work::Memory { .. }, _, Kind::Cpu) => {
+                Outcome::Raised { kind: Raised::Unsupported, text: "uses of memory need a GPU".to_owned() }
+            }
+        };
         Answer { repeat, outcome, on, evidence: evidence.clone() }
     })?;
     Ok(if other == Some(Misbehaviour::DiesAfterBye) { Ending::Die(SEGV) } else { Ending::Exit(0) })
 }
 
-fn hello(fault: Option<ProbeFault>, pid: u32) -> Hello {
+fn hello(vram: &Vram, fault: Option<ProbeFault>, pid: u32) -> Hello {
     let is = |other| fault == Some(ProbeFault::Other(other));
     let gpu_backend = !is(Misbehaviour::NoBackend);
+    let found = gpu_backend && !is(Misbehaviour::NoDevice);
     Hello {
         protocol: PROTOCOL,
         engine: "simulated".to_owned(),
         pid,
         libraries: BTreeMap::from([("validate".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
         gpu_backend,
-        gpus: u32::from(gpu_backend && !is(Misbehaviour::NoDevice)),
-        device: None,
+        gpus: if found { u32::try_from(vram.count()).unwrap_or(u32::MAX) } else { 0 },
+        device: vram.first().filter(|_| found),
         mapped: Vec::new(),
     }
 }
@@ -146,9 +173,10 @@ fn spoilt(mut tensor: Tensor, other: Option<Misbehaviour>) -> Tensor {
 }
 
 /// Where the operation runs, and what shows it.
-fn place(asked: Kind, other: Option<Misbehaviour>) -> (Kind, Vec<Evidence>) {
+fn place(asked: Kind, other: Option<Misbehaviour>, gpus: usize) -> (Kind, Vec<Evidence>) {
     let on = match other {
         Some(Misbehaviour::NoBackend | Misbehaviour::NoDevice | Misbehaviour::Elsewhere) => Kind::Cpu,
+        Some(_) | None if gpus == 0 => Kind::Cpu,
         Some(_) | None => asked,
     };
     let evidence = match on {
