@@ -18,7 +18,7 @@ use rocvet::domain::Status;
 use rocvet::host::simulated::{Faces, create};
 use rocvet::host::{Asking, HOST_VARIABLE};
 use rocvet::process::Cancel;
-use rocvet::run::{Bed, CaseRecord, Lab, Options, Progress, execute};
+use rocvet::run::{Bed, CaseRecord, Lab, Options, Progress, Stands, execute};
 use rocvet::scenario::{self, Case};
 use tempfile::TempDir;
 
@@ -116,7 +116,8 @@ impl Room {
         create(host.path(), &cases[CASES / 2].simulate.resolve().unwrap(), Faces::Both).unwrap();
         let lab = Lab::Simulated { scratch: scratch.path().to_owned(), program: PathBuf::from(VALIDATE) };
         let asking = Asking { deadline: Duration::from_secs(30), cancel: Cancel::new() };
-        let bed = Bed { lab, asking, folder: scratch.path().join("results") };
+        let stands = Stands { validate: PathBuf::from(VALIDATE), here: None };
+        let bed = Bed { lab, stands, asking, folder: scratch.path().join("results") };
         Self { cases, bed, host, _scratch: scratch }
     }
 

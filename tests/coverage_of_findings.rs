@@ -33,6 +33,15 @@ const NOT_SIMULATED: &[(CheckId, &str, &str)] = &[
     (CheckId::WitnessCount, "hip-differs", "a simulated machine has no HIP runtime; src/check/tests/ makes it"),
     (CheckId::WitnessMemory, "hip-differs", "a simulated machine has no HIP runtime; src/check/tests/ makes it"),
     (CheckId::WitnessOrder, "hip-order", "a simulated machine has no HIP runtime; src/check/tests/ makes it"),
+    (CheckId::ProbeOutcome, "raised", "no fault makes a simulated engine raise but for want of memory"),
+    (CheckId::ProbeOutcome, "rust-panic", "the panic of a worker wraps a cause, which decides"),
+    (CheckId::ProbeOutcome, "python-exception", "a simulated worker is no Python; tests/probes.rs has one"),
+    (CheckId::ProbeOutcome, "host-fault", "no signature has SIGBUS; src/probe/classify/tests.rs has it"),
+    (CheckId::ProbeOutcome, "host-illegal-instruction", "no signature has SIGILL; src/probe/classify/tests.rs has it"),
+    (CheckId::ProbeOutcome, "gpu-hang-unkillable", "nothing that is simulated survives SIGKILL"),
+    (CheckId::ProbeOutcome, "killed", "no fault sends SIGTERM from outside; src/probe/classify/tests.rs has it"),
+    (CheckId::ProbeOutcome, "unknown", "every planted death has a text or an ending that is known"),
+    (CheckId::FallbackWorks, "not-taken", "the simulated engine computes where it is asked to, or on the CPU"),
     (CheckId::MemoryPerDevice, "not-reported-by-amd-smi", "no fault makes the total of `metric -m` N/A"),
 ];
 
@@ -121,16 +130,19 @@ fn every_fault_is_planted_by_a_scenario() {
     let missing: Vec<String> = examples
         .filter(|example| {
             let fault: Fault = example.parse().expect("a spelling reads back");
-            // No step of a scenario starts a worker yet; tests/probes.rs plants each of these and takes it away.
-            !matches!(fault, Fault::Probe { .. }) && !planted.contains_key(&kind(&fault))
+            !planted.contains_key(&kind(&fault))
         })
         .collect();
     assert!(missing.is_empty(), "no scenario plants {missing:#?}");
 }
 
-/// The spelling up to its parameter: `delay`, `read_current_compute_partition`, `hang`.
+/// The spelling up to its parameter: `delay`, `read_current_compute_partition`, `hang`. What goes wrong with a probe is
+/// itself the parameter.
 fn kind(fault: &Fault) -> String {
     let text = fault.to_string();
+    if let Fault::Probe { fault, .. } = fault {
+        return format!("probe={}", fault.name());
+    }
     text.split_once('=').map_or(text.as_str(), |(kind, _)| kind).to_owned()
 }
 

@@ -119,7 +119,11 @@ fn without_claims(mut case: Case) -> Option<Case> {
             | CheckSpec::WitnessRenderNodes
             | CheckSpec::WitnessOrder
             | CheckSpec::WitnessHive
-            | CheckSpec::WitnessReadable) => spec.clone(),
+            | CheckSpec::WitnessReadable
+            | CheckSpec::ProbeOutcome
+            | CheckSpec::ProbeNumbers
+            | CheckSpec::FallbackTaken
+            | CheckSpec::FallbackWorks) => spec.clone(),
         };
         claimed |= plain != check.spec && check.expect != Expect::Met;
         check.spec = plain;

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use proptest::prelude::*;
-use rocvet::scenario::{Case, Origin, load, read};
+use rocvet::domain::DeviceKind;
+use rocvet::scenario::{Case, Origin, ProbeStep, Step, load, read};
 
 /// A file that uses every table.
 const WHOLE: &str = r#"title = "QPX is refused while a client holds the GPUs"
@@ -135,6 +138,48 @@ fn a_sweep_keeps_the_type_of_its_values_and_is_text_inside_a_longer_string() {
     insta::assert_snapshot!(shown, @r#"Set(Compute { mode: Dpx, gpu: Some(1) }) SetRefused { status: Some("S1") }"#);
 }
 
+/// The file with a probe in the place of its last step.
+fn probe(keys: &str) -> String {
+    with("run = [\"static\", \"--vram\"]", &format!("probe = {{ {keys} }}"))
+}
+
+#[test]
+fn a_probe_is_named_or_given_in_full_and_pins_solvers_by_their_variables() {
+    let step = |keys: &str| {
+        let case = cases_of(&probe(keys)).unwrap().remove(0);
+        let Some(Step::Probe(step)) = case.steps.last() else { panic!("{:?}", case.steps) };
+        step.clone()
+    };
+    let ids = |step: &ProbeStep| step.specs.iter().map(|spec| spec.id()).collect::<Vec<_>>();
+    let named = step("name = \"conv-rocm-3951\"");
+    assert_eq!(ids(&named).len(), 2);
+    assert_eq!((named.on, named.processes, named.budget, named.deadline), (DeviceKind::Gpu, 1, None, None));
+    let full = step(
+        "work = \"matmul/_/8x16x8\", dtype = \"f16\", on = \"cpu\", repeats = 5, processes = 3, budget = \"30m\", \
+         deadline = \"1500ms\", env = { HSA_ENABLE_SDMA = \"0\" }",
+    );
+    assert_eq!(ids(&full), ["matmul/f16/8x16x8"]);
+    assert_eq!(
+        (full.on, full.specs[0].repeats, full.processes, full.budget, full.deadline),
+        (DeviceKind::Cpu, 5, 3, Some(1800), Some(Duration::from_millis(1500)))
+    );
+    assert_eq!(full.env, BTreeMap::from([("HSA_ENABLE_SDMA".to_owned(), "0".to_owned())]));
+    let variables = |solver: &str| step(&format!("name = \"conv-1x1\", solver = \"{solver}\"")).env;
+    assert!(variables("any").is_empty());
+    let names: Vec<String> = variables("gemm").into_keys().collect();
+    assert_eq!(
+        names,
+        [
+            "MIOPEN_DEBUG_CONV_DIRECT",
+            "MIOPEN_DEBUG_CONV_FFT",
+            "MIOPEN_DEBUG_CONV_IMPLICIT_GEMM",
+            "MIOPEN_DEBUG_CONV_WINOGRAD"
+        ]
+    );
+    assert!(variables("gemm").values().all(|value| value == "0"));
+    assert_eq!(variables("ConvOclBwdWrW53")["MIOPEN_DEBUG_FIND_ONLY_SOLVER"], "ConvOclBwdWrW53");
+}
+
 /// Name of the snapshot, and the file.
 fn broken() -> Vec<(&'static str, String)> {
     vec![
@@ -166,6 +211,25 @@ fn broken() -> Vec<(&'static str, String)> {
         ("set-of-both-modes", with("gpu = 0", "memory = \"NPS4\"")),
         ("confirm-of-compute", with("gpu = 0", "confirm = true")),
         ("run-that-changes-modes", with("level = \"reconfigure\"\n", "").replace("\"static\"", "\"set\"")),
+        ("probe-of-no-name", probe("name = \"conv-bounds\"")),
+        ("probe-of-no-work", probe("work = \"matmul/f32/8x16\"")),
+        ("probe-of-both", probe("name = \"conv-boundary\", work = \"matmul/f32/8x16x8\"")),
+        ("probe-of-nothing", probe("repeats = 3")),
+        ("probe-in-another-format", probe("name = \"conv-boundary\", dtype = \"bf16\"")),
+        ("probe-with-two-formats", probe("work = \"matmul/f32/8x16x8\", dtype = \"f16\"")),
+        ("probe-with-an-unknown-key", probe("work = \"matmul/f32/8x16x8\", repeat = 3")),
+        ("probe-elsewhere", probe("work = \"matmul/f32/8x16x8\", on = \"gpus\"")),
+        ("probe-with-a-preload", probe("work = \"matmul/f32/8x16x8\", env = { LD_PRELOAD = \"/x.so\" }")),
+        ("probe-without-last-words", probe("name = \"linear\", env = { AMD_LOG_LEVEL_FILE = \"/tmp/x\" }")),
+        ("probe-with-a-variable-of-two-lines", probe("name = \"linear\", env = { HIP_X = \"a\\nb\" }")),
+        ("probe-with-no-time", probe("name = \"linear\", deadline = \"soon\"")),
+        ("probe-with-too-much-time", probe("name = \"linear\", budget = \"3 days\"")),
+        ("probe-with-an-unknown-solver", probe("name = \"linear\", solver = \"winograt\"")),
+        (
+            "probe-with-a-solver-twice",
+            probe("name = \"linear\", solver = \"gemm\", env = { MIOPEN_DEBUG_CONV_FFT = \"1\" }"),
+        ),
+        ("probe-level-too-low", probe("name = \"linear\"").replace("level = \"reconfigure\"", "level = \"observe\"")),
         ("run-that-writes-files", with("\"--vram\"", "\"--file=/etc/passwd\"")),
         ("unknown-sweep", with("gpu = 0", "gpu = \"${tarjet}\"")),
         ("sweep-that-nobody-uses", with("target =", "other = [1, 2]\ntarget =")),

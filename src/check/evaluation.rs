@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Reading;
+use crate::domain::{Failure, Reading};
 
 use super::about::About;
 
@@ -16,6 +16,8 @@ pub struct Finding {
     observed: String,
     source: String,
     next: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    means: Option<Failure>,
 }
 
 /// How a finding came out.
@@ -59,6 +61,8 @@ pub enum GapKind {
     Unknown,
     /// What decides whether the scenario is for this host could not be read.
     Undecided,
+    /// There is nothing that could run it.
+    NoWorker,
 }
 
 impl GapKind {
@@ -72,6 +76,7 @@ impl GapKind {
             Self::ToolFailed => "tool failed",
             Self::Unknown => "no facts",
             Self::Undecided => "cannot tell whether they apply",
+            Self::NoWorker => "no worker",
         }
     }
 }
@@ -118,6 +123,11 @@ impl Finding {
     pub fn next(&self) -> Option<&str> {
         self.next.as_deref()
     }
+
+    /// What an unmet finding makes of its case, where it says more than that.
+    pub const fn means(&self) -> Option<Failure> {
+        self.means
+    }
 }
 
 impl Evaluation {
@@ -157,7 +167,7 @@ impl Collector {
 
     /// As expected.
     pub(super) fn met(&mut self, subject: impl Into<String>, expected: impl Into<String>, observed: impl Into<String>) {
-        self.push(Judgement::Met, "met", subject.into(), expected.into(), observed.into());
+        self.push(Judgement::Met, "met", subject.into(), expected.into(), observed.into(), None);
     }
 
     /// Not as expected; `id` is one of the check's findings.
@@ -168,7 +178,18 @@ impl Collector {
         expected: impl Into<String>,
         observed: impl Into<String>,
     ) {
-        self.push(Judgement::Unmet, id, subject.into(), expected.into(), observed.into());
+        self.push(Judgement::Unmet, id, subject.into(), expected.into(), observed.into(), None);
+    }
+
+    /// Not as expected, and what happened has a word of its own.
+    pub(super) fn failed(
+        &mut self,
+        (id, means): (&'static str, Failure),
+        subject: impl Into<String>,
+        expected: impl Into<String>,
+        observed: impl Into<String>,
+    ) {
+        self.push(Judgement::Unmet, id, subject.into(), expected.into(), observed.into(), Some(means));
     }
 
     /// A witness is known to be wrong here; `id` is one of the check's findings.
@@ -179,7 +200,7 @@ impl Collector {
         expected: impl Into<String>,
         observed: impl Into<String>,
     ) {
-        self.push(Judgement::Doubtful, id, subject.into(), expected.into(), observed.into());
+        self.push(Judgement::Doubtful, id, subject.into(), expected.into(), observed.into(), None);
     }
 
     /// Could not be judged.
@@ -195,11 +216,19 @@ impl Collector {
         Evaluation { findings: self.findings, gaps: self.gaps }
     }
 
-    fn push(&mut self, judgement: Judgement, id: &'static str, subject: String, expected: String, observed: String) {
+    fn push(
+        &mut self,
+        judgement: Judgement,
+        id: &'static str,
+        subject: String,
+        expected: String,
+        observed: String,
+        means: Option<Failure>,
+    ) {
         let next = self.about.finding(id).map(|finding| finding.next.to_owned());
         debug_assert!(judgement == Judgement::Met || next.is_some(), "{}: finding {id} is not declared", self.about.id);
         let (id, source) = (id.to_owned(), self.source.clone());
-        self.findings.push(Finding { judgement, id, subject, expected, observed, source, next });
+        self.findings.push(Finding { judgement, id, subject, expected, observed, source, next, means });
     }
 }
 

@@ -12,10 +12,15 @@ mod calls;
 mod devices_count;
 mod devices_ids;
 mod evaluation;
+mod fallback_taken;
+mod fallback_works;
 mod memory_per_device;
 mod partition_legal;
 mod partition_modes;
 mod partition_profiles;
+mod probe_numbers;
+mod probe_outcome;
+mod probes;
 mod set_applied;
 mod set_refused;
 mod verdict;
@@ -57,6 +62,10 @@ pub const fn about(id: CheckId) -> &'static About {
         CheckId::WitnessOrder => &witness_order::ABOUT,
         CheckId::WitnessHive => &witness_hive::ABOUT,
         CheckId::WitnessReadable => &witness_readable::ABOUT,
+        CheckId::ProbeOutcome => &probe_outcome::ABOUT,
+        CheckId::ProbeNumbers => &probe_numbers::ABOUT,
+        CheckId::FallbackTaken => &fallback_taken::ABOUT,
+        CheckId::FallbackWorks => &fallback_works::ABOUT,
     }
 }
 
@@ -81,6 +90,10 @@ pub fn evaluate(spec: &CheckSpec, seen: &Observations) -> Evaluation {
         CheckSpec::WitnessOrder => witness_order::evaluate(seen),
         CheckSpec::WitnessHive => witness_hive::evaluate(seen),
         CheckSpec::WitnessReadable => witness_readable::evaluate(seen),
+        CheckSpec::ProbeOutcome => probe_outcome::evaluate(seen),
+        CheckSpec::ProbeNumbers => probe_numbers::evaluate(seen),
+        CheckSpec::FallbackTaken => fallback_taken::evaluate(seen),
+        CheckSpec::FallbackWorks => fallback_works::evaluate(seen),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{CheckId, Expect, Provenance, Status};
+use crate::domain::{CheckId, Expect, Failure, Provenance, Status};
 
 use super::evaluation::{Evaluation, Finding, Judgement};
 
@@ -53,7 +53,7 @@ impl Verdict {
             Some(Match::ExpectedUnmet) => Status::ExpectedFailure,
             Some(Match::Better) => Status::UnexpectedPass,
             Some(Match::Gap(reason)) => Status::NotEvaluated { reason },
-            Some(Match::Worse) => Status::Fail,
+            Some(Match::Worse) => failure(&checks).into(),
         };
         Self { status, checks }
     }
@@ -67,6 +67,20 @@ impl Verdict {
     pub fn checks(&self) -> &[Judged] {
         &self.checks
     }
+}
+
+/// What makes a case fail: of all that is not as the scenario expects, what says most.
+fn failure(checks: &[Judged]) -> Failure {
+    let worse = checks.iter().filter(|judged| compare(&judged.expect, &judged.evaluation) == Match::Worse);
+    let unexpected = worse.flat_map(|judged| {
+        judged.evaluation.with(Judgement::Unmet).filter(|finding| match &judged.expect {
+            Expect::Unmet { finding: expected } => finding.id() != expected,
+            Expect::Met | Expect::Doubtful { .. } | Expect::NotEvaluated { .. } => true,
+        })
+    });
+    let each = unexpected.map(|finding| finding.means().unwrap_or(Failure::Fail));
+    // Without a finding it is one that is missing.
+    each.max_by_key(|failure| failure.rank()).unwrap_or(Failure::Fail)
 }
 
 impl Judged {

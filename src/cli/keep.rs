@@ -145,7 +145,9 @@ fn requests(case: &Case) -> BTreeSet<MemoryMode> {
     let named = |step: &Step| match step {
         Step::Set(SetRequest::Memory { mode, .. }) => vec![*mode],
         Step::Run(args) => args.iter().filter_map(|arg| arg.parse().ok()).collect(),
-        Step::Set(SetRequest::Compute { .. }) | Step::Reload | Step::Hold | Step::Release => Vec::new(),
+        Step::Set(SetRequest::Compute { .. }) | Step::Reload | Step::Hold | Step::Release | Step::Probe(_) => {
+            Vec::new()
+        }
     };
     case.steps.iter().flat_map(named).collect()
 }

@@ -19,6 +19,7 @@ use crate::probe::engine::{reference, simulated as engine};
 use crate::probe::protocol::{Answer, Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
 use crate::probe::{Output, ProbeSpec, Tensor};
 use crate::sim::Fault;
+use crate::sim::fault::Named;
 use crate::sim::render::worker::Ending;
 
 use super::dying::{die, hang, ignore_stop_signals};
@@ -83,7 +84,9 @@ fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
     let fault = machine.active_faults().find_map(|fault| {
         if let Fault::Probe { fault, when } = fault { when.holds(&situation).then_some(*fault) } else { None }
     });
-    let kernel = OpenOptions::new().append(true).create(true).open(host.join(KMSG_FILE))?;
+    // Where nobody can read the log it is of no use to write one.
+    let log = if machine.has_fault(Named::KernelLogDenied) { "/dev/null".into() } else { host.join(KMSG_FILE) };
+    let kernel = OpenOptions::new().append(true).create(true).open(log)?;
     let mut mouth = engine::Mouth { stdout: io::stdout(), stderr: io::stderr(), kernel };
     let began = Instant::now();
     let world = engine::World {

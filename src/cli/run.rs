@@ -10,13 +10,14 @@ use crate::domain::{Meaning, Provenance, Status};
 use crate::host::{Asking, Host, previous_boot};
 use crate::journal::{Durable, JournalError, Next, Progress, digest};
 use crate::plan::Plan;
+use crate::probe::stand::Stand;
 use crate::process::Cancel;
 use crate::report::{self, Paper, Target};
 use crate::run::{
     Bed, CaseRecord, Clock, Coverage, Earlier, Event, HostRecord, Lab, NotSelected, Options, Progress as Watch,
-    RunFolder, RunInfo, RunRecord, SCHEMA, execute, exit_of, keep_text,
+    RunFolder, RunInfo, RunRecord, SCHEMA, Stands, execute, exit_of, keep_text,
 };
-use crate::scenario::{self, Case, Level};
+use crate::scenario::{self, Case, Level, Step};
 use crate::witness::kernel::read_boot_id;
 
 use super::console::{self, Bar};
@@ -25,6 +26,7 @@ use super::interrupt::Interrupt;
 use super::keep::{Keeper, changes};
 use super::selection::SelectionArgs;
 use super::target::{self, Chosen};
+use super::workers::WorkerArgs;
 use super::{Parsed, results, resume};
 
 /// Run scenarios and give a verdict.
@@ -56,6 +58,8 @@ struct ExecutionArgs {
     /// Stop a call of amd-smi after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     deadline: u64,
+    #[command(flatten)]
+    programs: WorkerArgs,
     /// Report: human, json or junit; `=PATH` writes it to a file. May be given several times
     #[arg(long = "format", value_name = "KIND[=PATH]", default_value = "human")]
     formats: Vec<Target>,
@@ -82,7 +86,8 @@ pub fn run(args: &RunArgs) -> Outcome {
 }
 
 fn perform(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Outcome {
-    let ExecutionArgs { host, hardware, jobs, retries, deadline, formats, results, resume: _ } = &args.execution;
+    let ExecutionArgs { host, hardware, jobs, retries, deadline, programs, formats, results, resume: _ } =
+        &args.execution;
     let cancel = Cancel::new();
     let interrupt = Interrupt::listen(cancel.clone())?;
     let asking = Asking { deadline: Duration::from_secs(*deadline), cancel };
@@ -123,7 +128,13 @@ fn perform(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Outcome {
         }
     };
     let scratch = results::scratch()?;
-    let bed = Bed { lab: lab(host.as_ref(), scratch.path())?, asking, folder: folder.path().to_owned() };
+    let program = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
+    let lab = match &host {
+        Some(host) => Lab::Given(host.clone()),
+        None => Lab::Simulated { scratch: scratch.path().to_owned(), program: program.clone() },
+    };
+    let stands = Stands { validate: program, here: workers(programs, host.as_ref(), &plan)? };
+    let bed = Bed { lab, stands, asking, folder: folder.path().to_owned() };
     let options = Options { jobs, repeat: args.selection.repeat.get(), retries: *retries };
     let mut journal = Journal { folder: &mut folder, bar: Bar::new(plan.cases.len()), durable, boot_id, failed: None };
     let left = journal.left(&plan.cases, &progress, host.as_ref());
@@ -260,13 +271,12 @@ pub(super) fn quoted(word: &str) -> String {
     }
 }
 
-fn lab(host: Option<&Host>, scratch: &Path) -> Result<Lab, Failure> {
+/// Where probes are computed on this machine, when cases of this run have any there.
+fn workers(programs: &WorkerArgs, host: Option<&Host>, plan: &Plan) -> Result<Option<Stand>, Failure> {
+    let probes = |case: &Case| case.steps.iter().any(|step| matches!(step, Step::Probe(_)));
     match host {
-        Some(host) => Ok(Lab::Given(host.clone())),
-        None => {
-            let program = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
-            Ok(Lab::Simulated { scratch: scratch.to_owned(), program })
-        }
+        Some(Host::Real) if plan.cases.iter().any(probes) => programs.of_this_machine(),
+        Some(Host::Real | Host::Simulated { .. } | Host::Recorded { .. }) | None => Ok(None),
     }
 }
 

@@ -66,6 +66,23 @@ impl WorkerArgs {
         self.named.iter().map(|named| named.engine)
     }
 
+    /// Where a run computes on the GPUs of this machine: by the engine that was named, else by the torch worker beside
+    /// this program. `None` where there is neither.
+    ///
+    /// # Errors
+    /// The program that was named is not there, or two engines were named.
+    pub fn of_this_machine(&self) -> Result<Option<Stand>, Failure> {
+        if self.named.is_empty() {
+            return Ok(self.stand(Engine::Torch, Kind::Gpu).ok());
+        }
+        match self.only() {
+            Some(engine) => self.stand(engine, Kind::Gpu).map(Some),
+            None => Err(Failure::usage(anyhow!(
+                "a run computes by one engine: name one --worker, and run the other after it"
+            ))),
+        }
+    }
+
     /// Where this engine computes on this machine, by the program that was named for it.
     ///
     /// # Errors

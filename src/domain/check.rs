@@ -63,6 +63,14 @@ checks! {
     WitnessHive = "witness.hive",
     /// Each witness can be asked, by this caller, now.
     WitnessReadable = "witness.readable",
+    /// Every probe lived, said everything, and the kernel logged no fault.
+    ProbeOutcome = "probe.outcome",
+    /// The numbers of every probe are right.
+    ProbeNumbers = "probe.numbers",
+    /// What was to run on the GPU ran there.
+    FallbackTaken = "fallback.taken",
+    /// What was to run on the CPU in place of the GPU did, and how much slower it is.
+    FallbackWorks = "fallback.works",
 }
 
 impl fmt::Display for CheckId {
@@ -130,6 +138,14 @@ pub enum CheckSpec {
     WitnessHive,
     /// See [`CheckId::WitnessReadable`].
     WitnessReadable,
+    /// See [`CheckId::ProbeOutcome`].
+    ProbeOutcome,
+    /// See [`CheckId::ProbeNumbers`].
+    ProbeNumbers,
+    /// See [`CheckId::FallbackTaken`].
+    FallbackTaken,
+    /// See [`CheckId::FallbackWorks`].
+    FallbackWorks,
 }
 
 impl CheckSpec {
@@ -154,6 +170,10 @@ impl CheckSpec {
             Self::WitnessOrder => CheckId::WitnessOrder,
             Self::WitnessHive => CheckId::WitnessHive,
             Self::WitnessReadable => CheckId::WitnessReadable,
+            Self::ProbeOutcome => CheckId::ProbeOutcome,
+            Self::ProbeNumbers => CheckId::ProbeNumbers,
+            Self::FallbackTaken => CheckId::FallbackTaken,
+            Self::FallbackWorks => CheckId::FallbackWorks,
         }
     }
 }

@@ -59,6 +59,64 @@ pub enum Status {
     },
 }
 
+/// What a finding makes of its case, where "not met" leaves open what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum Failure {
+    /// See [`Status::Crash`].
+    Crash {
+        /// Which one.
+        signal: Signal,
+    },
+    /// See [`Status::Hang`].
+    Hang,
+    /// See [`Status::KernelFault`].
+    KernelFault,
+    /// See [`Status::CpuFallback`].
+    CpuFallback,
+    /// See [`Status::NumericError`].
+    NumericError,
+    /// See [`Status::Flaky`].
+    Flaky,
+    /// See [`Status::Fail`].
+    Fail,
+    /// See [`Status::Collateral`].
+    Collateral,
+}
+
+impl Failure {
+    /// Of several failures of a case the one with the highest rank is its status: what took the process down, or the
+    /// GPU, comes first; then where it ran, since numbers of a CPU say nothing of a GPU; then the numbers. What another
+    /// one's doing took down says least.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Crash { .. } => 7,
+            Self::Hang => 6,
+            Self::KernelFault => 5,
+            Self::CpuFallback => 4,
+            Self::NumericError => 3,
+            Self::Flaky => 2,
+            Self::Fail => 1,
+            Self::Collateral => 0,
+        }
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Crash { signal } => Self::Crash { signal },
+            Failure::Hang => Self::Hang,
+            Failure::KernelFault => Self::KernelFault,
+            Failure::CpuFallback => Self::CpuFallback,
+            Failure::NumericError => Self::NumericError,
+            Failure::Flaky => Self::Flaky,
+            Failure::Fail => Self::Fail,
+            Failure::Collateral => Self::Collateral,
+        }
+    }
+}
+
 /// The word of a status, as the run format spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -179,7 +179,7 @@ fn choose(case: &Case, selection: &Selection, target: &Target) -> Choice {
 fn planted(case: &Case, provenance: Provenance) -> Option<&'static str> {
     let client = case.steps.iter().any(|step| match step {
         Step::Hold | Step::Release => true,
-        Step::Set(_) | Step::Reload | Step::Run(_) => false,
+        Step::Set(_) | Step::Reload | Step::Run(_) | Step::Probe(_) => false,
     });
     let reload = match provenance {
         Provenance::Simulated => false,

@@ -6,7 +6,7 @@ use crate::check::{self, Judged, Verdict};
 use crate::domain::Status;
 use crate::host::simulated::{self, Faces};
 use crate::host::{Asking, Host, HostError};
-use crate::scenario::Case;
+use crate::scenario::{Case, Step};
 use crate::witness::Reload;
 
 use super::clock::Stopwatch;
@@ -15,6 +15,7 @@ use super::journal::keep_evidence;
 use super::look::Wanted;
 use super::observe::{Bench, observe};
 use super::record::{CaseRecord, CheckRecord};
+use super::stands::Stands;
 
 /// Where cases run.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Bed {
     pub lab: Lab,
     /// Deadline and cancellation of every call.
     pub asking: Asking,
+    /// What computes the probes of cases.
+    pub stands: Stands,
     /// Run folder, to keep evidence below.
     pub folder: PathBuf,
 }
@@ -59,15 +62,17 @@ impl Bed {
                     Host::Simulated { dir, .. } => Some(SimulatedBench(dir)),
                     Host::Recorded { .. } | Host::Real => None,
                 };
-                observe(case, host, bench.as_ref().map(|bench| bench as &dyn Bench), &asking)?
+                observe(case, host, bench.as_ref().map(|bench| bench as &dyn Bench), &self.stands, &asking)?
             }
             Lab::Simulated { scratch, program } => {
                 let folder = tempfile::Builder::new().prefix("host-").tempdir_in(scratch).map_err(told)?;
                 let machine = case.simulate.resolve().map_err(told)?;
-                let faces = if Wanted::of(case).reads_trees() { Faces::Both } else { Faces::Tool };
+                let probed = case.steps.iter().any(|step| matches!(step, Step::Probe(_)));
+                // The trees have the kernel's log beside them.
+                let faces = if probed || Wanted::of(case).reads_trees() { Faces::Both } else { Faces::Tool };
                 simulated::create(folder.path(), &machine, faces).map_err(told)?;
                 let host = Host::open(folder.path()).map_err(told)?.with_program(program);
-                observe(case, &host, Some(&SimulatedBench(folder.path())), &asking)?
+                observe(case, &host, Some(&SimulatedBench(folder.path())), &self.stands, &asking)?
             }
         };
         let judged = case.checks.iter().map(|each| Judged {

@@ -8,10 +8,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::domain::Status;
 use crate::journal::{Durable, Journal, JournalError, Progress};
-use crate::witness::{Call, Observations};
+use crate::witness::{Call, Observations, ProbeCame, ProbeDone, ProbeEnd, ProbeNumbers, ProbeProcess, ProbeRaised};
 
 use super::record::{CaseRecord, RunRecord};
 
@@ -202,7 +203,8 @@ fn earlier(lines: Vec<Event>) -> Result<Earlier, &'static str> {
 /// without end fills no disk.
 const KEPT: usize = 1 << 20;
 
-/// Writes every call of a case into `run/evidence/<case>/calls.txt`; returns that folder relative to the run folder.
+/// Writes every call of a case into `run/evidence/<case>/calls.txt`, and where it ran probes every process of theirs into
+/// `probes.jsonl` beside it; returns that folder relative to the run folder.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -213,6 +215,14 @@ pub fn keep_evidence(run: &Path, case: &str, seen: &Observations) -> Result<Stri
         fs::create_dir_all(&folder)?;
         let mut file = BufWriter::new(File::create(folder.join("calls.txt"))?);
         transcript(seen, &mut file)?;
+        file.flush()?;
+        if seen.probes.is_empty() {
+            return Ok(());
+        }
+        let mut file = BufWriter::new(File::create(folder.join("probes.jsonl"))?);
+        for line in seen.probes.iter().flat_map(probe_lines) {
+            writeln!(file, "{line}")?;
+        }
         file.flush()
     };
     write().map_err(|error| JournalError::Write { path: folder.clone(), error })?;
@@ -248,6 +258,50 @@ fn transcript(seen: &Observations, out: &mut impl Write) -> io::Result<()> {
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// One line for each process of a probe, or one that says why there was none: what was asked, how to ask it again, and
+/// the last words.
+fn probe_lines(probe: &ProbeDone) -> Vec<serde_json::Value> {
+    let asked = json!({
+        "probe": probe.probe, "request": serde_json::from_str::<serde_json::Value>(&probe.spec).ok(),
+        "engine": probe.engine, "env": probe.env, "again": probe.again,
+    });
+    let with = |what: &str, value: serde_json::Value| {
+        let mut line = asked.clone();
+        if let Some(object) = line.as_object_mut() {
+            object.insert(what.to_owned(), value);
+        }
+        line
+    };
+    match &probe.came {
+        ProbeCame::NotRun { why } => vec![with("not_run", json!(why))],
+        ProbeCame::Ran(processes) => processes.iter().map(|each| with("process", process_line(each))).collect(),
+    }
+}
+
+fn process_line(process: &ProbeProcess) -> serde_json::Value {
+    let end = match &process.end {
+        ProbeEnd::Reported => "reported".to_owned(),
+        ProbeEnd::Died(ended) => ended.to_string(),
+        ProbeEnd::BrokeProtocol(problem) => format!("broke the protocol: {problem}"),
+    };
+    let raised = process.raised.as_ref().map(|raised| match raised {
+        ProbeRaised::OutOfMemory(text) | ProbeRaised::Unsupported(text) | ProbeRaised::Other(text) => text,
+    });
+    let numbers = process.numbers.iter().map(|numbers| match numbers {
+        ProbeNumbers::Right(text) | ProbeNumbers::Wrong { text, .. } => text,
+    });
+    json!({
+        "end": end,
+        "class": process.class, "signature": process.signature, "collateral": process.collateral,
+        "seconds": process.took.as_secs_f64(),
+        "device_seconds": process.device_time.map(|time| time.as_secs_f64()),
+        "device": process.device, "libraries": process.libraries, "raised": raised,
+        "numbers": numbers.collect::<Vec<_>>(), "memory": process.memory.iter().map(|each| json!({ "judged": each.text, "report": each.report })).collect::<Vec<_>>(),
+        "stderr": String::from_utf8_lossy(&process.stderr),
+        "kernel": process.kernel, "kernel_unread": process.kernel_unread,
+    })
 }
 
 fn calls(seen: &Observations) -> Vec<&Call> {

@@ -8,7 +8,9 @@ mod exit;
 mod journal;
 mod look;
 mod observe;
+mod probe;
 mod record;
+mod stands;
 
 pub use case::{Bed, Lab};
 pub use clock::{Clock, Stopwatch};
@@ -18,3 +20,4 @@ pub use exit::{Exit, exit_of};
 pub use journal::{Earlier, Event, RunFolder, TakeUpError, keep_evidence, keep_text};
 pub use look::{Wanted, look};
 pub use record::{CaseRecord, CheckRecord, HostRecord, NotSelected, RunInfo, RunRecord, SCHEMA, Seconds};
+pub use stands::Stands;

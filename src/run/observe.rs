@@ -6,6 +6,8 @@ use crate::witness::amd_smi::{Format, SetRequest, parse};
 use crate::witness::{Asked, Observations, Reload, SetDone};
 
 use super::look::{Wanted, look, read};
+use super::probe::{self, Bay};
+use super::stands::Stands;
 
 /// Something that only a simulated machine can do to itself.
 pub trait Bench {
@@ -25,15 +27,22 @@ pub trait Bench {
 ///
 /// # Errors
 /// A step could not be done at all: our tool or the scenario is wrong, not the machine.
-pub fn observe(case: &Case, host: &Host, bench: Option<&dyn Bench>, asking: &Asking) -> Result<Observations, String> {
+pub fn observe(
+    case: &Case,
+    host: &Host,
+    bench: Option<&dyn Bench>,
+    stands: &Stands,
+    asking: &Asking,
+) -> Result<Observations, String> {
     let wanted = Wanted::of(case);
     let changes = case.steps.iter().any(|step| matches!(step, Step::Set(_)));
     let look = || look(host, &wanted, case.format, asking);
     let before = changes.then(look);
-    let (mut sets, mut runs) = (Vec::new(), Vec::new());
+    let (mut sets, mut runs, mut probes) = (Vec::new(), Vec::new(), Vec::new());
     for step in &case.steps {
         match step {
             Step::Set(request) => sets.push(set(host, request, case.format, asking)),
+            Step::Probe(step) => probes.extend(probe::run(step, &Bay { host, stands, asking })),
             Step::Run(args) => runs.push(run(host, args, asking)),
             Step::Reload => {
                 let reload = bench.ok_or("reload: only a simulated machine's driver is reloaded here")?.reload()?;
@@ -43,7 +52,7 @@ pub fn observe(case: &Case, host: &Host, bench: Option<&dyn Bench>, asking: &Ask
             Step::Release => bench.ok_or("release: only a simulated machine has such a client")?.hold(false)?,
         }
     }
-    Ok(Observations { provenance: host.provenance(), before, sets, runs, after: look() })
+    Ok(Observations { provenance: host.provenance(), before, sets, runs, probes, after: look() })
 }
 
 fn set(host: &Host, request: &SetRequest, format: Format, asking: &Asking) -> SetDone {

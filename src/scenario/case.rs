@@ -10,7 +10,7 @@ use crate::facts::{self, Part};
 use crate::sim::{Caller, Fault, Hives, Machine, MachineError, Platform, machine_named};
 use crate::witness::amd_smi::{Format, Query, SetRequest};
 
-use super::{Level, Pattern, VersionReq};
+use super::{Level, Pattern, ProbeStep, VersionReq};
 
 /// The part of a scenario file that all its cases share.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,6 +206,8 @@ pub enum Step {
     Release,
     /// Calls amd-smi with these arguments and keeps what it said.
     Run(Vec<String>),
+    /// Runs probes, each in processes that may die.
+    Probe(ProbeStep),
 }
 
 /// One check and what the scenario expects of it.

@@ -5,7 +5,7 @@
 
 use schemars::{JsonSchema, Schema, schema_for};
 
-use crate::domain::{AllocMode, ComputeMode, KernelRules, MemoryMode};
+use crate::domain::{AllocMode, ComputeMode, DeviceKind, KernelRules, MemoryMode};
 use crate::sim::{Caller, Hives, Platform};
 use crate::witness::amd_smi::{Format, Query};
 
@@ -143,6 +143,7 @@ enum Step {
     Hold(Hold),
     Release(Release),
     Run(Run),
+    Probe(ProbeStep),
 }
 
 /// Asks amd-smi to change a mode.
@@ -209,6 +210,39 @@ struct Release {
 #[schemars(deny_unknown_fields)]
 struct Run {
     run: Vec<String>,
+}
+
+/// Runs probes, each in a process that may die.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct ProbeStep {
+    probe: Probe,
+}
+
+/// What is computed, where, how often, and with which variables. One of `name` and `work`.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Probe {
+    /// A name of the catalogue: `conv-boundary`.
+    name: Option<String>,
+    /// A computation in full, `_` for the format: `conv2d/_/1x16x44x44/32x3x3/s1p1d1g1/forward`.
+    work: Option<String>,
+    /// Number format; of a name, all that it comes in when left out.
+    dtype: Option<String>,
+    /// Where; on the GPU when left out.
+    on: Option<Or<DeviceKind>>,
+    /// How often it is computed in one process; once when left out.
+    repeats: Option<Or<u32>>,
+    /// In how many processes, one after the other; one when left out.
+    processes: Option<Or<u32>>,
+    /// Time after which no further repeat is begun: `30m`.
+    budget: Option<String>,
+    /// Longest time to the first result: `2s`.
+    deadline: Option<String>,
+    /// Family of MIOpen's solvers that is left to it, or one solver by name; `any` leaves all.
+    solver: Option<String>,
+    /// Variables of the worker.
+    env: Option<std::collections::BTreeMap<String, String>>,
 }
 
 macro_rules! checks {
@@ -295,6 +329,14 @@ checks! {
     WitnessHive = "witness.hive" {}
     /// Each witness can be asked, by this caller, now.
     WitnessReadable = "witness.readable" {}
+    /// Every probe lived, said everything, and the kernel logged no fault.
+    ProbeOutcome = "probe.outcome" {}
+    /// The numbers of every probe are right.
+    ProbeNumbers = "probe.numbers" {}
+    /// What was to run on the GPU ran there.
+    FallbackTaken = "fallback.taken" {}
+    /// What was to run on the CPU in place of the GPU did, and how much slower it is.
+    FallbackWorks = "fallback.works" {}
 }
 
 /// What a scenario expects of a check.
@@ -314,7 +356,7 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::super::read::{APPLIES_KEYS, OBSERVE_KEYS, SIMULATE_KEYS, STEP_KEYS, TOP_KEYS, parameters};
+    use super::super::read::{APPLIES_KEYS, OBSERVE_KEYS, PROBE_KEYS, SIMULATE_KEYS, STEP_KEYS, TOP_KEYS, parameters};
     use super::schema;
     use crate::domain::CheckId;
 
@@ -332,7 +374,9 @@ mod tests {
             (&definitions["Simulate"], &SIMULATE_KEYS),
             (&definitions["Observe"], &OBSERVE_KEYS),
             (&definitions["SetStep"], &STEP_KEYS[..1]),
-            (&definitions["Run"], &STEP_KEYS[4..]),
+            (&definitions["Run"], &STEP_KEYS[4..5]),
+            (&definitions["ProbeStep"], &STEP_KEYS[5..]),
+            (&definitions["Probe"], &PROBE_KEYS),
         ] {
             assert_eq!(keys(definition), expected.iter().copied().collect());
             assert_eq!(definition["additionalProperties"], Value::Bool(false));

@@ -1,6 +1,6 @@
 //! The words of the file format that stand for a value, with all of them at hand for the message about a wrong one.
 
-use crate::domain::{AllocMode, CheckId, ComputeMode, KernelRules, MemoryMode};
+use crate::domain::{AllocMode, CheckId, ComputeMode, DeviceKind, KernelRules, MemoryMode};
 use crate::sim::{Caller, Hives, Platform};
 use crate::witness::amd_smi::{Format, Query};
 
@@ -51,6 +51,7 @@ words!(
 );
 words!(Hives, "a wiring", "one" = Self::One, "two" = Self::Two, "last-outside" = Self::LastOutside);
 words!(AllocMode, "an allocation policy", "CAPPING" = Self::Capping, "ALL" = Self::All);
+words!(DeviceKind, "a kind of device", "cpu" = Self::Cpu, "gpu" = Self::Gpu);
 words!(Caller, "a caller", "root" = Self::Root, "user" = Self::User, "actual" = Self::Actual);
 words!(Format, "an output format", "human" = Self::Human, "json" = Self::Json, "csv" = Self::Csv);
 words!(
@@ -117,6 +118,7 @@ mod tests {
         agrees_with_serde::<ComputeMode>();
         agrees_with_serde::<MemoryMode>();
         agrees_with_serde::<Platform>();
+        agrees_with_serde::<DeviceKind>();
         agrees_with_serde::<Caller>();
         agrees_with_serde::<Format>();
         agrees_with_serde::<Query>();

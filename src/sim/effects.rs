@@ -131,6 +131,7 @@ fn spoil(named: Named, call: Spoiled, response: &mut Response) {
         | Named::DriverLoadedZeroGpus
         | Named::InitstateGoing
         | Named::AmdgpuBuiltin
+        | Named::KernelLogDenied
         | Named::KfdMissing
         | Named::UnknownPartitionMode
         | Named::EmptyComputePartitionFile

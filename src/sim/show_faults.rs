@@ -119,6 +119,7 @@ fn apply_named(named: Named, view: &mut View) {
         Named::UdevAccess => view.user_access = true,
         // They act on writes, in the tool, or on its process.
         Named::SetIgnored
+        | Named::KernelLogDenied
         | Named::ReloadBusy
         | Named::RestartErr
         | Named::AsksFirst

@@ -11,6 +11,7 @@ pub mod kernel_log;
 pub mod kfd;
 mod observations;
 pub mod pci;
+mod probed;
 pub mod processes;
 pub mod sysfs;
 pub mod tree;
@@ -18,6 +19,11 @@ pub mod tree;
 pub use observations::{
     Access, Asked, Call, DeviceAccess, DriverFacts, HipDevice, KernelFacts, KfdNode, KfdProcess, ModuleState,
     Observations, Reload, RenderNode, RenderParent, SetDone, Snapshot, SysfsGpu,
+};
+
+pub use probed::{
+    ProbeCame, ProbeDone, ProbeEnd, ProbeMemory, ProbeNumbers, ProbePlace, ProbeProcess, ProbeRaised, WhyCpu,
+    WrongMemory, WrongNumbers,
 };
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use super::amd_smi::{
     Answer, ListRow, PartitionReport, Query, SetRequest, SetRow, StaticPartitionRow, VersionReport, VramRow,
 };
 
+use super::probed::ProbeDone;
+
 /// One call of amd-smi, whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
@@ -352,6 +354,8 @@ pub struct Observations {
     pub sets: Vec<SetDone>,
     /// Commands run word for word, in order.
     pub runs: Vec<Asked<()>>,
+    /// Probes, in order.
+    pub probes: Vec<ProbeDone>,
     /// The look at the end.
     pub after: Snapshot,
 }

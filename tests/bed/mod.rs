@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rocvet::host::Asking;
 use rocvet::process::Cancel;
-use rocvet::run::{Bed, Lab};
+use rocvet::run::{Bed, Lab, Stands};
 use tempfile::TempDir;
 
 /// A bed of simulated machines and the scratch folder that it lives in: in memory where the system has it, because
@@ -22,6 +22,7 @@ pub fn simulated() -> (TempDir, Arc<Bed>) {
             scratch: scratch.path().to_owned(),
             program: PathBuf::from(env!("CARGO_BIN_EXE_validate")),
         },
+        stands: Stands { validate: PathBuf::from(env!("CARGO_BIN_EXE_validate")), here: None },
         asking: Asking { deadline: Duration::from_secs(60), cancel: Cancel::new() },
         folder: scratch.path().to_owned(),
     };

@@ -34,6 +34,7 @@ impl Diagnosis {
             before: None,
             sets: Vec::new(),
             runs: Vec::new(),
+            probes: Vec::new(),
             after: look.clone(),
         };
         Self {

@@ -37,8 +37,14 @@ fn kfd_alone_contradicts_nobody(topology: &Path) {
     let root = tempfile::tempdir().unwrap();
     copy(topology, &root.path().join("sys/class/kfd/kfd/topology"));
     let after = Diagnosis::of(root.path()).look;
-    let seen =
-        Observations { provenance: Provenance::Recorded, before: None, sets: Vec::new(), runs: Vec::new(), after };
+    let seen = Observations {
+        provenance: Provenance::Recorded,
+        before: None,
+        sets: Vec::new(),
+        runs: Vec::new(),
+        probes: Vec::new(),
+        after,
+    };
     for (spec, met) in [
         (CheckSpec::WitnessModes, 0),
         (CheckSpec::WitnessCount, 0),

@@ -22,7 +22,14 @@ const MEMORY: MemoryMode = MemoryMode::Nps1;
 
 /// Two MI300X in DPX/NPS1: four devices of equal size; every query asked.
 pub(super) fn healthy() -> Observations {
-    Observations { provenance: Provenance::Simulated, before: None, sets: Vec::new(), runs: Vec::new(), after: look() }
+    Observations {
+        provenance: Provenance::Simulated,
+        before: None,
+        sets: Vec::new(),
+        runs: Vec::new(),
+        probes: Vec::new(),
+        after: look(),
+    }
 }
 
 pub(super) fn look() -> Snapshot {

@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use crate::host::{HOST_FILE, HostError, HostFile, HostKind};
+use crate::sim::fault::Named;
 use crate::sim::render::sysfs::kmsg;
 use crate::sim::{Kernel, Machine};
 use crate::witness::tree::Tree;
@@ -59,6 +60,9 @@ pub fn create(dir: &Path, machine: &Machine, faces: Faces) -> Result<(), HostErr
 fn show_trees(dir: &Path, kernel: &Kernel) -> Result<(), HostError> {
     replace_trees(dir, kernel)?;
     put(dir, GENERATION_FILE, format!("{}\n", kernel.state().generation).as_bytes())?;
+    if kernel.has_fault(Named::KernelLogDenied) {
+        return forget(&dir.join(KMSG_FILE));
+    }
     put(dir, KMSG_FILE, kmsg(&kernel.view()).as_bytes())
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Output, ProbeSpec};
 use crate::domain::Bytes;
 
+pub use crate::domain::{DeviceKind as Kind, MemoryReport, Neighbour};
 pub use reader::{Conversation, News, Problem, Reader};
 
 /// Version of the protocol; another one is refused.
@@ -42,29 +43,6 @@ impl Request {
     /// Every repeat of this probe.
     pub const fn new(probe: ProbeSpec, on: Kind) -> Self {
         Self { protocol: PROTOCOL, probe, on, budget: None }
-    }
-}
-
-/// A kind of device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// The processor of the host.
-    Cpu,
-    /// A GPU.
-    Gpu,
-}
-
-impl Kind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Cpu, Self::Gpu];
-
-    /// As it is written.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Gpu => "gpu",
-        }
     }
 }
 
@@ -187,37 +165,6 @@ impl Outcome {
             Self::Numbers(_) | Self::Memory(_) | Self::Raised { .. } => 1,
         }
     }
-}
-
-/// What a worker found when it used memory. It counts; whether that is well, the judge says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemoryReport {
-    /// All of the device's memory, as the runtime says.
-    pub total: Bytes,
-    /// Most that was allocated at once.
-    pub allocated: Bytes,
-    /// What was written, read back and compared.
-    pub checked: Bytes,
-    /// Bytes that came back otherwise.
-    pub mismatches: u64,
-    /// What the runtime said when it refused an allocation that was to be refused, or ended a growth; `None` where it
-    /// refused nothing.
-    pub refused: Option<String>,
-    /// The data of the device beside it, where it was written before and read afterwards.
-    pub neighbour: Option<Neighbour>,
-    /// Time of the copies alone, in nanoseconds; 0 where nothing was timed.
-    pub copying: u64,
-}
-
-/// Data of a device that another one's use must not change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Neighbour {
-    /// What was written before and read afterwards.
-    pub checked: Bytes,
-    /// Bytes that came back otherwise.
-    pub mismatches: u64,
 }
 
 /// What an engine raised about.

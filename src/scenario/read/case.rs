@@ -84,7 +84,7 @@ fn steps(root: &Node, scenario: &Scenario, problems: &mut Problems<'_>) -> Vec<S
                 problems.add(node.span.clone(), "no step before this one holds the GPUs");
             }
             Step::Hold | Step::Release => held = !held,
-            Step::Set(_) | Step::Reload | Step::Run(_) => {}
+            Step::Set(_) | Step::Reload | Step::Run(_) | Step::Probe(_) => {}
         }
         let needs = step::level(&step);
         if needs > scenario.level {

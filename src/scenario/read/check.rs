@@ -34,7 +34,11 @@ pub(in super::super) const fn parameters(id: CheckId) -> &'static [&'static str]
         | CheckId::WitnessRenderNodes
         | CheckId::WitnessOrder
         | CheckId::WitnessHive
-        | CheckId::WitnessReadable => &[],
+        | CheckId::WitnessReadable
+        | CheckId::ProbeOutcome
+        | CheckId::ProbeNumbers
+        | CheckId::FallbackTaken
+        | CheckId::FallbackWorks => &[],
     }
 }
 
@@ -75,6 +79,10 @@ const fn place(id: CheckId) -> &'static str {
         CheckId::WitnessOrder => "[[check]] witness.order",
         CheckId::WitnessHive => "[[check]] witness.hive",
         CheckId::WitnessReadable => "[[check]] witness.readable",
+        CheckId::ProbeOutcome => "[[check]] probe.outcome",
+        CheckId::ProbeNumbers => "[[check]] probe.numbers",
+        CheckId::FallbackTaken => "[[check]] fallback.taken",
+        CheckId::FallbackWorks => "[[check]] fallback.works",
     }
 }
 
@@ -123,6 +131,10 @@ fn spec(id: CheckId, fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option
         CheckId::WitnessOrder => CheckSpec::WitnessOrder,
         CheckId::WitnessHive => CheckSpec::WitnessHive,
         CheckId::WitnessReadable => CheckSpec::WitnessReadable,
+        CheckId::ProbeOutcome => CheckSpec::ProbeOutcome,
+        CheckId::ProbeNumbers => CheckSpec::ProbeNumbers,
+        CheckId::FallbackTaken => CheckSpec::FallbackTaken,
+        CheckId::FallbackWorks => CheckSpec::FallbackWorks,
     })
 }
 

@@ -6,6 +6,7 @@ mod case;
 mod check;
 mod file;
 mod header;
+mod probe;
 mod problems;
 mod simulate;
 mod step;
@@ -17,6 +18,6 @@ use problems::Problems;
 
 #[cfg(test)]
 pub(super) use {
-    applies::APPLIES_KEYS, case::OBSERVE_KEYS, check::parameters, file::TOP_KEYS, simulate::SIMULATE_KEYS,
-    step::STEP_KEYS,
+    applies::APPLIES_KEYS, case::OBSERVE_KEYS, check::parameters, file::TOP_KEYS, probe::PROBE_KEYS,
+    simulate::SIMULATE_KEYS, step::STEP_KEYS,
 };

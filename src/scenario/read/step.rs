@@ -4,11 +4,11 @@ use crate::witness::amd_smi::SetRequest;
 
 use super::super::tree::Node;
 use super::super::{Level, Step};
-use super::Problems;
 use super::values::{Fields, array, boolean, number, text, word};
+use super::{Problems, probe};
 
 /// The keys of `[[step]]`, of which each step has one.
-pub(in super::super) const STEP_KEYS: [&str; 5] = ["set", "reload", "hold", "release", "run"];
+pub(in super::super) const STEP_KEYS: [&str; 6] = ["set", "reload", "hold", "release", "run", "probe"];
 
 const SET_KEYS: [&str; 4] = ["compute", "memory", "gpu", "confirm"];
 
@@ -48,6 +48,7 @@ pub(super) fn step(node: &Node, problems: &mut Problems<'_>) -> Option<Step> {
     match key {
         "set" => set(value, problems).map(Step::Set),
         "run" => run(value, problems).map(Step::Run),
+        "probe" => probe::probe(value, problems).map(Step::Probe),
         flag => {
             if !boolean(value, flag, problems)? {
                 problems.add(value.span.clone(), format!("`{flag}` can only be true: leave the step out"));
@@ -66,6 +67,7 @@ pub(super) fn step(node: &Node, problems: &mut Problems<'_>) -> Option<Step> {
 pub(super) fn level(step: &Step) -> Level {
     match step {
         Step::Set(_) | Step::Reload => Level::Reconfigure,
+        Step::Probe(_) => Level::Exercise,
         Step::Hold | Step::Release => Level::Observe,
         Step::Run(args) => {
             let command = args.iter().find(|arg| !arg.starts_with('-')).map(|arg| arg.to_ascii_lowercase());

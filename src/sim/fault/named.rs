@@ -38,6 +38,8 @@ named! {
         "The module is being unloaded: initstate says `going`.", "transcripts fakesys-initstate_going-*";
     AmdgpuBuiltin "amdgpu_builtin_no_initstate" Kernel
         "The driver is built into the kernel: its module folder has no initstate.", "ROCm/amdsmi#172";
+    KernelLogDenied "kernel_log_denied" Kernel
+        "The kernel's log cannot be read.", "kernel.dmesg_restrict; containers";
     KfdMissing "kfd_missing" Kernel
         "/sys/class/kfd is missing.", "facts/amd-smi.md 3.3";
     UnknownPartitionMode "unknown_partition_mode" Kernel

@@ -1,0 +1,58 @@
+//! Where the probes of a run are computed: for each host the engine, its worker and the kernel's log.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::host::simulated::KMSG_FILE;
+use crate::probe::stand::Stand;
+use crate::probe::supervise::Limits;
+use crate::witness::kernel_log::DEVICE;
+
+/// From SIGTERM to SIGKILL for a simulated worker, which has nothing to put in order.
+const SIMULATED_GRACE: Duration = Duration::from_millis(500);
+
+/// What may compute probes in a run.
+#[derive(Debug, Clone)]
+pub struct Stands {
+    /// This executable: the simulated engine, and what puts limits on other workers.
+    pub validate: PathBuf,
+    /// Where probes of this machine are computed; `None` where there is nothing that could.
+    pub here: Option<Stand>,
+}
+
+impl Stands {
+    /// Where the probes of a case on this host are computed.
+    ///
+    /// # Errors
+    /// Nothing can compute there: why, and what would help.
+    pub fn on(&self, host: &Host) -> Result<Stand, String> {
+        match host {
+            Host::Simulated { dir, .. } => {
+                let dir = std::path::absolute(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+                let stand = Stand::simulated(&self.validate, &dir, dir.join(KMSG_FILE));
+                Ok(Stand { limits: Limits { grace: SIMULATED_GRACE, ..stand.limits }, ..stand })
+            }
+            Host::Recorded { .. } => {
+                Err("a recording shows what was there, and computes nothing: run it on the machine itself (--hardware)"
+                    .to_owned())
+            }
+            // A log that cannot be read is told with every probe, rather than left out here.
+            Host::Real => match &self.here {
+                Some(stand) => Ok(Stand { log: Some(DEVICE.into()), ..stand.clone() }),
+                None => Err("there is nothing here that computes on a GPU: name a worker, --worker \
+                             torch=PATH/validate-probe-torch or --worker python=VENV/bin/python with PyTorch for ROCm"
+                    .to_owned()),
+            },
+        }
+    }
+
+    /// The options of `validate probe` that mean the same place.
+    pub fn options(&self, host: &Host) -> String {
+        match (host, &self.here) {
+            (Host::Simulated { dir, .. }, _) => format!("--engine simulated --host {}", dir.display()),
+            (Host::Recorded { .. }, _) | (Host::Real, None) => String::new(),
+            (Host::Real, Some(stand)) => format!("--worker {}={}", stand.engine.name(), stand.worker.program.display()),
+        }
+    }
+}
