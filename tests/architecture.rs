@@ -84,6 +84,7 @@ const PURE_PARTS: &[&str] = &[
     "src/probe/judgement.rs",
     "src/probe/memory",
     "src/probe/protocol",
+    "src/probe/soak.rs",
     "src/probe/spec",
     "src/probe/tensor.rs",
 ];

@@ -1,8 +1,9 @@
 //! The terminal: progress on standard error, reports on standard output, colour only where it is wanted.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::{Paper, Style};
 use crate::run::{CaseRecord, Progress, as_expected};
@@ -74,6 +75,41 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// How far a time is gone, on a terminal; nothing otherwise.
+pub struct Timer(ProgressBar);
+
+impl Timer {
+    /// For this long.
+    pub fn new(whole: Duration) -> Self {
+        let target =
+            if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(whole.as_secs()), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {elapsed} of {prefix}  {wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(HumanDuration(whole).to_string());
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Self(bar)
+    }
+
+    /// So much is gone, and this begins.
+    pub fn at(&self, elapsed: Duration, what: &str) {
+        self.0.set_position(elapsed.as_secs());
+        self.0.set_message(what.to_owned());
+    }
+
+    /// Writes a line to standard error.
+    pub fn note(&self, line: &str) {
+        self.0.suspend(|| note(line));
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

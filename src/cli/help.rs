@@ -86,6 +86,7 @@ Examples:
   validate probe conv2d/f32/8x3x224x224/64x7x7/s2p3d1g1/backward-data --seed 7
   validate shim sim --machine rx6800xt --fault probe=hsa_memory_access_fault
   validate probe conv-boundary --engine simulated --host sim --repeat 3
+  validate probe conv-boundary memory-churn --engine simulated --host sim --soak 30m
   validate probe conv-boundary --engine torch --on cpu
   validate probe conv-boundary --worker torch=/opt/rocvet/validate-probe-torch --repeat 3
 

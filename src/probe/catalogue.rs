@@ -187,6 +187,8 @@ mod tests {
             "memory-ladder/90",
             "memory-churn/",
             "memory-out-of-memory",
+            "memory-past-limit",
+            "memory-isolation/90",
             "memory-copy/268435456/host-to-device",
             "memory-copy/268435456/device-to-host",
         ] {

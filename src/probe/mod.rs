@@ -14,6 +14,7 @@ pub mod judge;
 pub mod judgement;
 pub mod memory;
 pub mod protocol;
+pub mod soak;
 pub mod spec;
 pub mod stand;
 pub mod supervise;

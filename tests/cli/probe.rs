@@ -206,3 +206,59 @@ fn a_program_that_is_no_engine_stops_at_once_and_one_that_is_killed_is_a_finding
         assert_eq!(done.stdout.contains("of 3 passed"), code == 1, "{script}: {}", done.stdout);
     }
 }
+
+#[test]
+fn a_soak_runs_its_probes_in_turn_until_the_time_is_over() {
+    let done = planted(None, &["softmax/f32/8x8", "--soak", "2s"]);
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    for id in ["matmul/f32/8x8x8", "softmax/f32/8x8"] {
+        let line = done.stdout.lines().find(|line| line.contains(id)).unwrap();
+        assert!(line.starts_with("pass ") && line.contains(" repeats in "), "{line}");
+    }
+    assert!(done.stderr.contains("2 of 2 right after "), "{}", done.stderr);
+    // One that goes wrong once is not right, and the others go on.
+    let done = planted(Some("hsa_memory_access_fault@start=1"), &["--soak", "2s"]);
+    assert_eq!(done.code, 1, "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.starts_with("flaky ") && done.stdout.contains("class  page-fault"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("numbers are right") && done.stdout.contains("--host sim --soak 2s\n"),
+        "{}",
+        done.stdout
+    );
+    assert!(done.stderr.contains("crash  matmul/f32/8x8x8"), "said when it happens: {}", done.stderr);
+    let lost = planted(Some("k_device_lost"), &["softmax/f32/8x8", "--soak", "1h"]);
+    assert_eq!(lost.code, 112, "{}{}", lost.stdout, lost.stderr);
+    assert!(lost.stdout.contains("not-evaluated     softmax/f32/8x8  0 repeats in 0 processes"), "{}", lost.stdout);
+    for args in [&["--soak", "soon"] as &[&str], &["--soak", "1m", "--repeat", "2"]] {
+        assert_eq!(planted(None, args).code, 64, "{args:?}");
+    }
+}
+
+#[test]
+fn a_use_of_memory_is_judged_by_what_the_simulated_machine_has() {
+    let bench = Bench::new();
+    bench.must(&["shim", "sim", "--machine", "mi300x", "--compute", "CPX", "--memory", "NPS4"]);
+    let probe = |probe: &str| bench.run(&["probe", probe, "--engine", "simulated", "--host", "sim"]);
+    let right = probe("memory-isolation");
+    assert!(
+        right.code == 0 && right.stdout.contains("64 MiB of the neighbour intact"),
+        "{}{}",
+        right.stdout,
+        right.stderr
+    );
+    bench.must(&[
+        "shim",
+        "sim",
+        "--machine",
+        "mi300x",
+        "--compute",
+        "CPX",
+        "--memory",
+        "NPS4",
+        "--fault",
+        "probe=past_cap",
+    ]);
+    let past = probe("memory-past-limit");
+    assert_eq!(past.code, 1, "{}{}", past.stdout, past.stderr);
+    assert!(past.stdout.contains("MiB granted on a device that is held to 24576 MiB"), "{}", past.stdout);
+}

@@ -1,5 +1,6 @@
 //! `validate probe`: what probes there are, and one of them by hand.
 
+mod soak;
 mod supervised;
 
 use std::path::PathBuf;
@@ -69,7 +70,7 @@ struct OneArgs {
     /// A name of the catalogue (conv-boundary), a computation in full (matmul/f16/64x64x64), or an operation (conv2d,
     /// softmax, …) with --shape
     #[arg(required = true, value_name = "PROBE")]
-    probe: Option<String>,
+    probes: Vec<String>,
     /// Number format; of a name of the catalogue, only the probes in it [default: f32, or all of the catalogue's]
     #[arg(long, value_parser = dtype)]
     dtype: Option<Dtype>,
@@ -103,6 +104,9 @@ struct ProcessArgs {
     /// Run each probe in so many processes, one after the other, and say how many of them passed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: u32,
+    /// Run the probes in turn, each again and again, until so much time is over: 90s, 30m, 1h30m
+    #[arg(long, value_name = "TIME", value_parser = soak::time, conflicts_with = "repeat")]
+    soak: Option<Duration>,
     /// Longest time to the first result, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
@@ -218,6 +222,9 @@ impl OneArgs {
             return Err(Failure::usage(anyhow!(problem)));
         }
         match (engine, self.worker.on) {
+            (Engine::Reference, None | Some(Kind::Cpu)) if self.worker.soak.is_some() => {
+                self.supervised(specs, named.stand(engine, Kind::Cpu)?, String::new())
+            }
             (Engine::Reference, None | Some(Kind::Cpu)) => self.here(&specs),
             (Engine::Reference, Some(Kind::Gpu)) => {
                 Err(Failure::usage(anyhow!("the engine reference computes on the CPU; torch and python on a GPU")))
@@ -273,12 +280,23 @@ impl OneArgs {
     fn supervised(&self, specs: Vec<ProbeSpec>, stand: Stand, place: String) -> Outcome {
         let first = Duration::from_secs(self.worker.timeout);
         let stand = Stand { limits: Limits { first, ..stand.limits }, ..stand };
-        Supervising { specs, repeat: self.worker.repeat, stand, place }.run()
+        let supervising = Supervising { specs, repeat: self.worker.repeat, stand, place };
+        match self.worker.soak {
+            Some(time) => soak::run(&supervising, time),
+            None => supervising.run(),
+        }
     }
 
     /// What is meant.
     fn specs(&self) -> Result<Vec<ProbeSpec>, String> {
-        let text = self.probe.as_deref().unwrap_or_default();
+        let mut specs = Vec::new();
+        for probe in &self.probes {
+            specs.extend(self.specs_of(probe)?);
+        }
+        Ok(specs)
+    }
+
+    fn specs_of(&self, text: &str) -> Result<Vec<ProbeSpec>, String> {
         let mut specs = match (catalogue::named(text), text.split_once('/'), &self.shape) {
             (Some(probe), _, None) => {
                 let wanted = |spec: &&ProbeSpec| match (&spec.work, self.dtype) {

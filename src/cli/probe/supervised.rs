@@ -69,18 +69,23 @@ impl Supervising {
             meanings.push(meaning);
         }
         console::note(&format!("{right} of {} right, {}", self.specs.len(), self.whereabouts(device.as_ref())));
+        self.note_unwatched();
+        Ok(Exit::Run(code(&meanings)))
+    }
+
+    /// Says so where this machine's kernel log is not read.
+    pub(super) fn note_unwatched(&self) {
         if let Some(problem) = self.unwatched() {
             console::note(&format!(
                 "the kernel's log was not read ({problem}): resets and faults would not be seen. Run it as root, or after \
                  `sysctl kernel.dmesg_restrict=0`"
             ));
         }
-        Ok(Exit::Run(code(&meanings)))
     }
 
     /// Whether the program that was named is no such engine: it ended by itself before it said who it is. One that
     /// was killed, or hung, may have met the GPU.
-    fn is_absent(&self, run: &ProbeRun) -> bool {
+    pub(super) fn is_absent(&self, run: &ProbeRun) -> bool {
         let by_itself = match &run.done.outcome {
             ProbeOutcome::Reported => false,
             ProbeOutcome::ProtocolBroken(_) => true,
@@ -100,7 +105,7 @@ impl Supervising {
         }
     }
 
-    fn absence(&self) -> Failure {
+    pub(super) fn absence(&self) -> Failure {
         let program = quoted(&self.stand.worker.program.display().to_string());
         let next = match self.stand.engine {
             Engine::Reference | Engine::Simulated | Engine::Torch => format!("see what it needs with: ldd {program}"),
@@ -113,7 +118,7 @@ impl Supervising {
     }
 
     /// What the numbers were computed on, and what they say of a GPU.
-    fn whereabouts(&self, device: Option<&Device>) -> String {
+    pub(super) fn whereabouts(&self, device: Option<&Device>) -> String {
         let program = self.stand.worker.program.display();
         match (self.stand.engine, self.stand.on) {
             (Engine::Simulated, _) => {
@@ -172,7 +177,7 @@ impl Supervising {
     }
 
     /// What one run came to, and what to do about it.
-    fn tell(&self, run: &ProbeRun, text: &mut String) {
+    pub(super) fn tell(&self, run: &ProbeRun, text: &mut String) {
         let ProbeRun { done, judged, status } = run;
         let classified = &done.classified;
         let ended = match &done.outcome {
@@ -228,7 +233,7 @@ fn overall(runs: &[ProbeRun]) -> Status {
 }
 
 /// 1 for a failure, else 70 for a worker that broke the protocol, else 3 where something was not evaluated.
-fn code(meanings: &[Meaning]) -> u8 {
+pub(super) fn code(meanings: &[Meaning]) -> u8 {
     let has = |meaning| meanings.contains(&meaning);
     if has(Meaning::Failed) {
         1
