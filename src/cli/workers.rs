@@ -97,9 +97,7 @@ impl WorkerArgs {
                 return Err(Failure::usage(anyhow!(problem)));
             }
             Engine::Torch => Worker::torch(&validate, &self.torch(&validate)?),
-            Engine::Python => {
-                return Err(Failure::unavailable(anyhow!("the engine python is not there yet; --engine reference is")));
-            }
+            Engine::Python => Worker::python(&validate, &self.python()?),
         };
         Ok(Stand::here(engine, worker, on))
     }
@@ -117,6 +115,14 @@ impl WorkerArgs {
                 engine.name()
             ))),
         }
+    }
+
+    fn python(&self) -> Result<PathBuf, Failure> {
+        self.program(Engine::Python)?.ok_or_else(|| {
+            let problem =
+                "the engine python needs an interpreter that has PyTorch: --worker python=/path/to/venv/bin/python";
+            Failure::unavailable(anyhow!(problem))
+        })
     }
 
     fn torch(&self, validate: &Path) -> Result<PathBuf, Failure> {

@@ -20,6 +20,10 @@ pub fn status(done: &Supervised, asked: Kind, judged: &[Judgement]) -> Status {
         ProbeOutcome::Died(_) | ProbeOutcome::ProtocolBroken(_) | ProbeOutcome::Reported if done.is_collateral() => {
             return Status::Collateral;
         }
+        ProbeOutcome::Died(ended @ Ended::Exited { .. }) if done.said.hello.is_none() && is_unexplained(class) => {
+            let reason = format!("it ended before it said what it is: {ended}");
+            return Status::NotEvaluated { reason };
+        }
         ProbeOutcome::Died(ended) => return died(ended, class),
         ProbeOutcome::ProtocolBroken(problem) => return Status::Error { problem: problem.to_string() },
         ProbeOutcome::Reported if class.is_some() => return Status::KernelFault,
@@ -42,6 +46,12 @@ pub fn status(done: &Supervised, asked: Kind, judged: &[Judgement]) -> Status {
         }
         (None, Some(Ran::AsAsked)) => Judgement::worst(judged).unwrap_or(Status::Pass),
     }
+}
+
+/// Whether nothing says what a process ended of. Before its hello that is the wrong program, or one that is not installed
+/// well: a GPU kills, hangs, or leaves words that are known.
+fn is_unexplained(class: Option<Class>) -> bool {
+    matches!(class, None | Some(Class::Unknown | Class::PythonException | Class::RustPanic))
 }
 
 fn died(ended: &Ended, class: Option<Class>) -> Status {

@@ -80,7 +80,10 @@ fn an_engine_that_is_not_there_is_exit_code_69() {
         ),
         (&["matmul/f32/8x8x8", "--worker", "torch=/no/such"], "--worker torch=/no/such: there is no such file"),
         (&["matmul/f32/8x8x8", "--worker", "torch=/"], "this is a folder; name the program in it"),
-        (&["matmul/f32/8x8x8", "--engine", "python"], "the engine python is not there"),
+        (
+            &["matmul/f32/8x8x8", "--engine", "python"],
+            "the engine python needs an interpreter that has PyTorch: --worker python=",
+        ),
         (&["memory-ladder"], "memory-ladder/90 needs a device; the reference engine has none"),
     ] {
         let done = probe(args);

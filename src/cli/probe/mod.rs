@@ -235,7 +235,9 @@ impl OneArgs {
             }
             (Engine::Torch | Engine::Python, on) => {
                 let stand = named.stand(engine, on.unwrap_or(Kind::Gpu))?;
-                let stand = Stand { look: Some(look_at_memory(&Host::Real)), ..stand };
+                // What the machine says of its GPUs is nothing to judge the host's memory by.
+                let look = (stand.on == Kind::Gpu).then(|| look_at_memory(&Host::Real));
+                let stand = Stand { look, ..stand };
                 let program = quoted(&stand.worker.program.display().to_string());
                 let place = format!(" --worker {}={program} --on {}", engine.name(), stand.on.name());
                 self.supervised(specs, stand, place)
