@@ -30,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("check", &["domain", "facts", "topology", "witness"]),
     ("run", &["check", "domain", "host", "journal", "plan", "probe", "process", "scenario", "sim", "witness"]),
     ("change", &["domain", "facts", "host", "partition", "process", "topology", "witness"]),
-    ("report", &["check", "domain", "run"]),
+    ("report", &["check", "domain", "matrix", "run"]),
     (
         "cli",
         &[

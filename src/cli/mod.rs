@@ -13,6 +13,7 @@ mod interrupt;
 mod keep;
 mod like;
 pub mod list;
+mod matrix;
 mod partition;
 mod probe;
 mod probe_launch;
@@ -78,6 +79,8 @@ enum Command {
     /// Run operations whose numbers are known, and judge what comes out
     #[command(after_help = help::PROBE)]
     Probe(Box<probe::ProbeArgs>),
+    /// The crash matrix: what of it this machine shows, beside what was reported
+    Matrix(Box<matrix::MatrixArgs>),
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
@@ -128,6 +131,8 @@ pub fn main() -> ExitCode {
 pub(crate) enum Parsed {
     /// `validate run`.
     Run(Box<run::RunArgs>),
+    /// `validate matrix`.
+    Matrix(Box<matrix::MatrixArgs>),
     /// Any other.
     Other,
 }
@@ -144,6 +149,7 @@ fn parsed(words: &[String]) -> Result<Parsed, Failure> {
     Ok(match cli.command {
         None => Parsed::Run(Box::new(cli.run)),
         Some(Command::Run(args)) => Parsed::Run(args),
+        Some(Command::Matrix(args)) => Parsed::Matrix(args),
         Some(_) => Parsed::Other,
     })
 }
@@ -167,6 +173,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Partition(args)) => partition::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Probe(args)) => probe::run(&args),
+        Some(Command::Matrix(args)) => matrix::run(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::HipWitness) => {
             print(hip_witness::run().map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-use crate::run::TakeUpError;
-
 use super::exit::Failure;
 use super::results;
 use super::run::quoted;
@@ -22,7 +20,7 @@ pub fn how(command: &str, folder: &Path) -> String {
 }
 
 /// The run cannot be taken up.
-pub fn refused(error: TakeUpError) -> Failure {
+pub fn refused(error: impl std::fmt::Display) -> Failure {
     Failure::usage(anyhow!("this run cannot go on: {error}"))
 }
 

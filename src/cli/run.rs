@@ -80,7 +80,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let (folder, earlier) = RunFolder::take_up(&resume::folder(run)).map_err(resume::refused)?;
     let args = match super::parsed(&earlier.command)? {
         Parsed::Run(args) => args,
-        Parsed::Other => return Err(resume::other_command(&earlier.command, "run")),
+        Parsed::Matrix(_) | Parsed::Other => return Err(resume::other_command(&earlier.command, "run")),
     };
     perform(&args, Some((folder, earlier)))
 }

@@ -83,6 +83,12 @@ impl WorkerArgs {
         }
     }
 
+    /// The options again, as a shell takes them.
+    pub fn words(&self) -> String {
+        let word = |named: &Named| format!(" --worker {}={}", named.engine.name(), named.path.display());
+        self.named.iter().map(word).collect()
+    }
+
     /// Where this engine computes on this machine, by the program that was named for it.
     ///
     /// # Errors

@@ -1,8 +1,16 @@
 //! The crash matrix: what was reported, and what this machine shows.
 //!
 //! [`reported`] holds the public reports, one cell each; [`reproduction`] how each is played on a simulated machine, and
-//! [`agreement`] whether what came out is what was reported. All of it decides and touches nothing.
+//! [`agreement`] whether what came out is what was reported. A sweep makes [`cell`]s of probes and [`setting`]s, [`risk`]
+//! puts them in order, and [`record`] is what comes of them; [`grid`] lays that
+//! out, and [`comparison`] holds it against the reports. All of it decides and touches nothing.
 
 pub mod agreement;
+pub mod cell;
+pub mod comparison;
+pub mod grid;
+pub mod record;
 pub mod reported;
 pub mod reproduction;
+pub mod risk;
+pub mod setting;

@@ -3,6 +3,7 @@
 mod human;
 mod json;
 mod junit;
+pub mod matrix;
 pub mod wrap;
 
 use std::path::PathBuf;
@@ -41,6 +42,9 @@ pub enum ReportError {
     /// The JSON writer refused.
     #[error("write the JSON report: {0}")]
     Json(#[from] serde_json::Error),
+    /// The page's writer refused.
+    #[error("write the HTML report: {0}")]
+    Html(#[from] askama::Error),
 }
 
 /// Renders a run.

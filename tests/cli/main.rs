@@ -11,6 +11,7 @@ mod hardware;
 mod host;
 mod hostile;
 mod interrupt;
+mod matrix;
 mod names;
 mod output;
 mod partition;

@@ -1,0 +1,45 @@
+//! `validate matrix`: the crash matrix of this machine, and beside it what was reported.
+
+mod plan;
+mod reported;
+mod run;
+mod show;
+mod sweep;
+
+use clap::{Args, Subcommand};
+
+use super::exit::Outcome;
+
+/// The crash matrix.
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    #[command(subcommand)]
+    command: MatrixCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum MatrixCommand {
+    /// Run every probe in every setting with every worker, several times each, and keep what came of it
+    Run(Box<run::RunArgs>),
+    /// Show the grid of runs, and beside it what was reported
+    Show(show::ShowArgs),
+}
+
+impl MatrixArgs {
+    /// The options of `matrix run`, where it is that.
+    fn of_run(&self) -> Option<&run::RunArgs> {
+        match &self.command {
+            MatrixCommand::Run(args) => Some(args),
+            MatrixCommand::Show(_) => None,
+        }
+    }
+}
+
+/// # Errors
+/// Wrong input, a missing worker, results that cannot be written. What a cell shows is no error.
+pub fn run(args: &MatrixArgs) -> Outcome {
+    match &args.command {
+        MatrixCommand::Run(args) => run::run(args),
+        MatrixCommand::Show(args) => show::run(args),
+    }
+}

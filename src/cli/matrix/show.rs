@@ -1,0 +1,71 @@
+//! `validate matrix show`: the grid of one run or of several, and beside it what was reported.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+
+use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::{console, results, resume};
+use crate::matrix::record::MatrixRecord;
+use crate::report::Paper;
+use crate::report::matrix::{Kind, Shown, render};
+use crate::run::RECORD_FILE;
+use crate::witness::tree::Tree;
+
+/// Options of `validate matrix show`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ShowArgs {
+    /// Runs, each by its folder or its id
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<String>,
+    /// Beside what was reported
+    #[arg(long, value_enum)]
+    against: Option<Against>,
+    /// Format: human, markdown, json or html; `=PATH` writes it to a file. May be given several times
+    #[arg(long = "format", value_name = "KIND[=PATH]", default_value = "human", value_parser = target)]
+    formats: Vec<(Kind, Option<PathBuf>)>,
+}
+
+/// What runs are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Against {
+    /// The 79 public reports of facts/rdna-matrix.json
+    Reported,
+}
+
+fn target(text: &str) -> Result<(Kind, Option<PathBuf>), String> {
+    let (name, path) = match text.split_once('=') {
+        Some((_, "")) => return Err("the path after `=` is empty".to_owned()),
+        Some((name, path)) => (name, Some(PathBuf::from(path))),
+        None => (text, None),
+    };
+    let known = || Kind::ALL.map(Kind::name).join(", ");
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    Ok((kind.ok_or_else(|| format!("{name:?} is no format (known: {})", known()))?, path))
+}
+
+/// # Errors
+/// A run is not there or is none, or the report cannot be written.
+pub(super) fn run(args: &ShowArgs) -> Outcome {
+    let runs = args.runs.iter().map(|run| read(&resume::folder(run))).collect::<Result<Vec<_>, _>>()?;
+    let shown = Shown { runs: &runs, against_reported: args.against == Some(Against::Reported) };
+    for (kind, path) in &args.formats {
+        let paper = if path.is_some() { Paper::FILE } else { console::paper() };
+        let bytes = render(*kind, shown, paper).map_err(|error| Failure::from(anyhow!(error)))?;
+        match path {
+            Some(path) => results::write(path, &bytes)?,
+            None => console::print(&bytes).context("write to standard output").map_err(Failure::unavailable)?,
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The record of a run, as untrusted.
+fn read(folder: &Path) -> Result<MatrixRecord, Failure> {
+    let bytes = Tree::open(folder).and_then(|tree| tree.read(RECORD_FILE, MatrixRecord::MAX_BYTES));
+    let none = "no finished matrix; `validate matrix run` makes one, and `--resume` goes on with one that was cut off";
+    let bytes = bytes.map_err(|error| Failure::usage(anyhow!("{error}: {none}")))?;
+    let place = folder.join(RECORD_FILE);
+    MatrixRecord::from_json(&bytes).map_err(|problem| Failure::usage(anyhow!("{}: {problem}", place.display())))
+}

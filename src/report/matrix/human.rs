@@ -1,0 +1,124 @@
+//! `--format human`: the grid, then the reports that differ, then the counts.
+
+use std::fmt::Write as _;
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell as Field, Color, ContentArrangement, Table};
+
+use crate::domain::{Meaning, Provenance};
+use crate::matrix::grid::{Grid, text};
+use crate::matrix::record::CellRecord;
+use crate::report::{Paper, Style};
+
+use super::words::{SIMULATED, Told, Verdict, column, counted, lines, run_line};
+use super::{Shown, words};
+
+/// What the marks of the grid mean.
+const LEGEND: &str =
+    "+ passed  ~ flaky  X crashed  H hung  ≠ wrong numbers  E error  K kernel fault  C on the CPU  ? not evaluated";
+
+pub(super) fn render(shown: Shown<'_>, paper: Paper) -> String {
+    let mut out = String::new();
+    for run in shown.runs {
+        let _ = writeln!(out, "{}", run_line(run));
+    }
+    if shown.provenance() == Provenance::Simulated {
+        let _ = writeln!(out, "{}", crate::report::wrap::hanging("", 0, SIMULATED, paper.width));
+    }
+    out.push('\n');
+    if shown.against_reported {
+        against(shown, paper, &mut out);
+    } else {
+        grid(shown, paper, &mut out);
+    }
+    out
+}
+
+fn table(paper: Paper) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    match paper.width.and_then(|width| u16::try_from(width).ok()) {
+        Some(width) => {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        None => {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
+    }
+    match paper.style {
+        Style::Plain => table.force_no_tty(),
+        Style::Coloured => table.enforce_styling(),
+    };
+    table
+}
+
+fn grid(shown: Shown<'_>, paper: Paper, out: &mut String) {
+    let grid = Grid::of(shown.runs);
+    let mut table = table(paper);
+    let titles = grid.columns.iter().map(|each| column(each, shown));
+    table.set_header(std::iter::once("probe".to_owned()).chain(titles));
+    for row in &grid.rows {
+        let fields = grid.columns.iter().map(|column| grid.at(row, column).map_or_else(|| Field::new(""), field));
+        table.add_row(std::iter::once(Field::new(row)).chain(fields));
+    }
+    put(&table, out);
+    let _ = writeln!(out, "\n{LEGEND}");
+    not_run(shown, out);
+}
+
+fn field(cell: &CellRecord) -> Field {
+    let field = Field::new(text(cell));
+    match cell.status().map(|status| status.meaning()) {
+        Some(Meaning::AsExpected) => field.fg(Color::Green),
+        Some(Meaning::Failed | Meaning::Broken) => field.fg(Color::Red),
+        Some(Meaning::Better | Meaning::NotEvaluated | Meaning::Incomplete | Meaning::Skipped) | None => {
+            field.fg(Color::Yellow)
+        }
+    }
+}
+
+fn not_run(shown: Shown<'_>, out: &mut String) {
+    for cell in shown.runs.iter().flat_map(|run| &run.cells) {
+        if let Some(why) = &cell.not_run {
+            let _ = writeln!(out, "not run to the end: {} ({why})", cell.id);
+        }
+    }
+}
+
+fn against(shown: Shown<'_>, paper: Paper, out: &mut String) {
+    let lines = lines(shown);
+    let mut table = table(paper);
+    table.set_header(["", "report", "chip", "operation", "reported", "seen"]);
+    for line in &lines {
+        let seen = if line.seen.is_empty() { line.why.clone() } else { line.seen.clone() };
+        let mark = Field::new(line.verdict.mark()).fg(match line.verdict {
+            Verdict::Agrees => Color::Green,
+            Verdict::Disagrees => Color::Red,
+            Verdict::NotRepresentable | Verdict::NotRun => Color::Yellow,
+        });
+        table.add_row([
+            mark,
+            Field::new(line.id),
+            Field::new(&line.chip),
+            Field::new(line.operation),
+            Field::new(line.reported),
+            Field::new(seen),
+        ]);
+    }
+    put(&table, out);
+    let differing: Vec<&Told> = lines.iter().filter(|line| line.verdict == Verdict::Disagrees).collect();
+    if !differing.is_empty() {
+        out.push_str("\nwhere they differ:\n");
+    }
+    for line in differing {
+        let _ = writeln!(out, "  {}  {}\n        {} ({})", line.id, line.why, line.source, line.confidence);
+    }
+    let _ = writeln!(out, "\n= agrees  ≠ disagrees  – not representable  · not run");
+    let _ = writeln!(out, "{}", words::Counted::sentence(&counted(shown)));
+}
+
+fn put(table: &Table, out: &mut String) {
+    for line in table.lines() {
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}

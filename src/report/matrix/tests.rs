@@ -1,0 +1,135 @@
+use super::*;
+use crate::domain::{Signal, Status};
+use crate::facts::Class;
+use crate::matrix::record::{CellRecord, CellRun};
+use crate::matrix::reproduction::{How, reproductions};
+
+fn run(status: Status, evidence: &str) -> CellRun {
+    CellRun {
+        class: matches!(status, Status::Crash { .. }).then_some(Class::ApertureViolation),
+        signature: Some("hip_queue_abort_aperture".to_owned()).filter(|_| status != Status::Pass),
+        signatures: vec!["hip_queue_abort_aperture".to_owned()],
+        evidence: Some(evidence.to_owned()).filter(|line| !line.is_empty()).into_iter().collect(),
+        seconds: 1.25,
+        status,
+    }
+}
+
+fn cell(probe: &str, setting: &str, runs: Vec<CellRun>) -> CellRecord {
+    CellRecord {
+        id: format!("{probe}::{setting}::torch"),
+        probe: probe.to_owned(),
+        class: "conv-boundary".to_owned(),
+        setting: setting.to_owned(),
+        env: [("MIOPEN_FIND_MODE".to_owned(), "2".to_owned())].into(),
+        kernel: std::collections::BTreeMap::new(),
+        worker: "torch".to_owned(),
+        reported: None,
+        machine: None,
+        device: crate::matrix::record::CellDevice::default(),
+        libraries: [("torch".to_owned(), "2.11.0".to_owned())].into(),
+        runs,
+        not_run: None,
+        again: format!("validate probe {probe} --engine torch"),
+    }
+}
+
+fn record(provenance: Provenance, cells: Vec<CellRecord>) -> MatrixRecord {
+    MatrixRecord {
+        schema: crate::matrix::record::SCHEMA.to_owned(),
+        id: "20261121T000000Z-000001".to_owned(),
+        started: "2026-11-21T00:00:00Z".to_owned(),
+        finished: "2026-11-21T00:00:01Z".to_owned(),
+        rocvet: "0.1.0".to_owned(),
+        command: vec!["validate".to_owned()],
+        host: "this machine".to_owned(),
+        provenance,
+        cells,
+    }
+}
+
+const HOSTILE: &str = "</script><script>alert(1)</script> | ` _x_ \u{1b}[31m";
+
+fn example() -> MatrixRecord {
+    let crash = || Status::Crash { signal: Signal(6) };
+    record(
+        Provenance::Simulated,
+        vec![
+            cell(
+                "conv2d/f16/1x16x44x44/32x3x3/s1p1d1g1/forward",
+                "none",
+                vec![run(crash(), HOSTILE), run(Status::Pass, "")],
+            ),
+            cell("conv2d/f16/1x16x44x44/32x3x3/s1p1d1g1/forward", "find=FAST", vec![run(Status::Pass, "")]),
+            CellRecord {
+                not_run: Some("the budget was used up".to_owned()),
+                ..cell("matmul/f32/8x8x8", "none", vec![])
+            },
+        ],
+    )
+}
+
+fn rendered(kind: Kind, runs: &[MatrixRecord], against_reported: bool) -> String {
+    String::from_utf8(render(kind, Shown { runs, against_reported }, Paper::FILE).unwrap()).unwrap()
+}
+
+#[test]
+fn the_grid_for_a_terminal() {
+    insta::assert_snapshot!(rendered(Kind::Human, &[example()], false));
+}
+
+#[test]
+fn the_page_in_markdown() {
+    insta::assert_snapshot!(rendered(Kind::Markdown, &[example()], false));
+}
+
+#[test]
+fn simulated_runs_are_marked_on_every_page_and_hardware_is_not() {
+    let hardware = record(Provenance::Hardware, vec![cell("matmul/f32/8x8x8", "none", vec![run(Status::Pass, "")])]);
+    for kind in [Kind::Human, Kind::Markdown, Kind::Html] {
+        for against in [false, true] {
+            assert!(rendered(kind, &[example()], against).contains("SIMULATED"), "{kind:?}");
+            assert!(rendered(kind, &[example(), hardware.clone()], against).contains("SIMULATED"), "{kind:?}");
+            assert!(!rendered(kind, std::slice::from_ref(&hardware), against).contains("SIMULATED"), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn every_report_stands_in_every_format_with_its_source_and_confidence() {
+    for kind in Kind::ALL {
+        let text = rendered(kind, &[example()], true);
+        for report in crate::matrix::reported::reported() {
+            assert!(text.contains(&report.id), "{kind:?} {}", report.id);
+        }
+        assert!(kind == Kind::Human || text.contains("https://github.com/ROCm/ROCm/issues/2527"), "{kind:?}");
+    }
+    assert_eq!(reproductions().iter().filter(|each| matches!(each.how, How::Played(_))).count(), 57);
+}
+
+#[test]
+fn what_a_worker_printed_breaks_out_of_no_page() {
+    let page = rendered(Kind::Html, &[example()], true);
+    assert_eq!(page.matches("<script").count(), 2);
+    assert!(!page.contains("alert(1)</script>"));
+    let markdown =
+        rendered(Kind::Markdown, &[record(Provenance::Hardware, vec![cell(HOSTILE, "none", vec![])])], false);
+    assert!(!markdown.contains("<script>"), "{markdown}");
+}
+
+#[test]
+fn a_page_of_five_thousand_cells_is_smaller_than_two_megabytes() {
+    let mut cells = Vec::new();
+    for probe in 0..250 {
+        for setting in 0..20 {
+            let crash = Status::Crash { signal: Signal(6) };
+            let line =
+                format!("Memory access fault by GPU node-1 on address 0x7f{:05x}{:03}000.", probe * 7919, setting);
+            let runs = vec![run(Status::Pass, ""), run(crash, &line)];
+            let probe = format!("conv2d/f16/1x{probe}x44x44/32x3x3/s1p1d1g1/forward");
+            cells.push(cell(&probe, &format!("solver=ConvOclDirectFwd{setting}"), runs));
+        }
+    }
+    let page = rendered(Kind::Html, &[record(Provenance::Hardware, cells)], true);
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+}

@@ -1,0 +1,216 @@
+//! The journal of a matrix: each cell before it begins and after it ended, so that a machine that goes down takes nothing
+//! with it that was known. And the record at the end.
+
+#![expect(clippy::disallowed_methods, reason = "the folder of a matrix is written here")]
+
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{Durable, Journal, JournalError, Progress};
+use crate::matrix::record::{CellRecord, MatrixRecord};
+
+/// Format name and major version.
+const SCHEMA: &str = "rocvet.matrix-events/1";
+
+/// Name of the journal in the run's folder.
+const FILE: &str = "cells.jsonl";
+
+/// Name of the record in the run's folder.
+pub const RECORD_FILE: &str = "matrix.json";
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields)]
+enum Event {
+    /// The first.
+    Began {
+        schema: String,
+        /// Run id.
+        run: String,
+        /// Command line.
+        command: Vec<String>,
+        /// Digest of the cells that were planned.
+        plan: String,
+    },
+    /// A cell is about to run.
+    CellBegan {
+        id: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        boot_id: Option<String>,
+    },
+    /// It was stopped on purpose, as if it had not begun.
+    CellWithdrawn { id: String },
+    /// It ended.
+    CellEnded { cell: Box<CellRecord> },
+}
+
+/// The folder of one matrix, with its journal.
+#[derive(Debug)]
+pub struct MatrixFolder {
+    path: PathBuf,
+    journal: Journal,
+}
+
+/// What a journal says of a matrix that was cut off.
+#[derive(Debug)]
+pub struct EarlierMatrix {
+    /// Run id.
+    pub run: String,
+    /// Command line.
+    pub command: Vec<String>,
+    /// Digest of the cells that were planned.
+    pub plan: String,
+    /// How far each cell came.
+    pub progress: Progress<CellRecord>,
+}
+
+/// A matrix cannot be taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTakenUp {
+    /// Its journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Its journal does not begin as one of a matrix does.
+    #[error("{0}")]
+    NoMatrix(String),
+}
+
+impl MatrixFolder {
+    /// Makes `results/<run>/` and begins its journal.
+    ///
+    /// # Errors
+    /// It cannot be written, or is there already.
+    pub fn begin(results: &Path, run: &str, command: Vec<String>, plan: String) -> Result<Self, JournalError> {
+        let path = results.join(run);
+        let made = fs::create_dir_all(results).and_then(|()| fs::create_dir(&path));
+        made.map_err(|error| JournalError::Write { path: path.clone(), error })?;
+        let mut journal = Journal::create(&path.join(FILE))?;
+        let began = Event::Began { schema: SCHEMA.to_owned(), run: run.to_owned(), command, plan };
+        journal.append(&began, Durable::Yes)?;
+        Ok(Self { path, journal })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes up the journal of a matrix that was cut off.
+    ///
+    /// # Errors
+    /// It is none, of another version, or somebody else writes it.
+    pub fn take_up(folder: &Path) -> Result<(Self, EarlierMatrix), NotTakenUp> {
+        let (journal, events) = Journal::take_up::<Event>(folder, FILE)?;
+        let mut events = events.into_iter();
+        let (run, command, plan) = match events.next() {
+            Some(Event::Began { schema, run, command, plan }) if schema == SCHEMA => (run, command, plan),
+            Some(Event::Began { schema, .. }) => {
+                let schema: String = schema.chars().take(60).collect();
+                return Err(NotTakenUp::NoMatrix(format!(
+                    "{FILE}: schema {schema:?}, and this program reads {SCHEMA}"
+                )));
+            }
+            Some(Event::CellBegan { .. } | Event::CellWithdrawn { .. } | Event::CellEnded { .. }) | None => {
+                return Err(NotTakenUp::NoMatrix(format!("{FILE}, line 1: it does not say what was begun")));
+            }
+        };
+        let mut progress = Progress::new();
+        for event in events {
+            match event {
+                Event::Began { .. } => {
+                    return Err(NotTakenUp::NoMatrix(format!("{FILE}: it was begun twice")));
+                }
+                Event::CellBegan { id, boot_id } => progress.begun(id, boot_id),
+                Event::CellWithdrawn { id } => progress.withdrawn(&id),
+                Event::CellEnded { cell } => progress.finished(cell.id.clone(), *cell),
+            }
+        }
+        Ok((Self { path: folder.to_owned(), journal }, EarlierMatrix { run, command, plan, progress }))
+    }
+
+    /// A cell is about to run; it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// It cannot be written: then the cell is not to be begun.
+    pub fn began(&mut self, id: &str, boot_id: Option<&str>) -> Result<(), JournalError> {
+        let event = Event::CellBegan { id: id.to_owned(), boot_id: boot_id.map(str::to_owned) };
+        self.journal.append(&event, Durable::Yes)
+    }
+
+    /// It was stopped on purpose.
+    ///
+    /// # Errors
+    /// As [`MatrixFolder::began`].
+    pub fn withdrawn(&mut self, id: &str) -> Result<(), JournalError> {
+        self.journal.append(&Event::CellWithdrawn { id: id.to_owned() }, Durable::Yes)
+    }
+
+    /// It ended.
+    ///
+    /// # Errors
+    /// As [`MatrixFolder::began`].
+    pub fn ended(&mut self, cell: &CellRecord) -> Result<(), JournalError> {
+        self.journal.append(&Event::CellEnded { cell: Box::new(cell.clone()) }, Durable::Yes)
+    }
+
+    /// Writes the record in one step: a reader sees the whole file or none.
+    ///
+    /// # Errors
+    /// As [`MatrixFolder::began`].
+    pub fn finish(&self, record: &MatrixRecord) -> Result<(), JournalError> {
+        let path = self.path.join(RECORD_FILE);
+        let write = || -> std::io::Result<()> {
+            let mut text = serde_json::to_vec_pretty(record)?;
+            text.push(b'\n');
+            let mut file =
+                tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(&self.path)?;
+            file.write_all(&text)?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| JournalError::Write { path: path.clone(), error })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Next;
+
+    #[test]
+    fn what_a_reboot_cut_off_is_told_from_what_was_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = MatrixFolder::begin(folder.path(), "run", vec!["validate".into()], "digest".into()).unwrap();
+        journal.began("a", Some("boot-1")).unwrap();
+        journal.withdrawn("a").unwrap();
+        journal.began("b", Some("boot-1")).unwrap();
+        drop(journal);
+        let (_journal, earlier) = MatrixFolder::take_up(&folder.path().join("run")).unwrap();
+        assert_eq!((earlier.run.as_str(), earlier.plan.as_str()), ("run", "digest"));
+        assert_eq!(earlier.progress.next("a", Some("boot-2")), Next::Run);
+        assert_eq!(earlier.progress.next("b", Some("boot-1")), Next::Run);
+        assert_eq!(earlier.progress.next("b", Some("boot-2")), Next::MachineWentDown { boot_id: "boot-1" });
+    }
+
+    #[test]
+    fn what_is_no_journal_of_a_matrix_is_refused() {
+        for (text, part) in [
+            ("", "line 1"),
+            ("{\"event\":\"cell-withdrawn\",\"id\":\"a\"}\n", "does not say what was begun"),
+            (
+                "{\"event\":\"began\",\"schema\":\"rocvet.events/1\",\"run\":\"r\",\"command\":[],\"plan\":\"p\"}\n",
+                "this program reads",
+            ),
+            ("{\"event\":\"tea\"}\n", "line 1: unknown variant"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(FILE), text).unwrap();
+            let error = MatrixFolder::take_up(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}
