@@ -9,7 +9,7 @@ use clap::Args;
 use crate::domain::{Meaning, Provenance, Status};
 use crate::host::{Asking, Host, previous_boot};
 use crate::journal::{Durable, JournalError, Next, Progress, digest};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::probe::stand::Stand;
 use crate::process::Cancel;
 use crate::report::{self, Paper, Target};
@@ -28,6 +28,9 @@ use super::selection::SelectionArgs;
 use super::target::{self, Chosen};
 use super::workers::WorkerArgs;
 use super::{Parsed, results, resume};
+
+/// Seconds that a call of amd-smi may take.
+const DEADLINE: u64 = 30;
 
 /// Run scenarios and give a verdict.
 #[derive(Debug, Args)]
@@ -56,7 +59,7 @@ struct ExecutionArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
     /// Stop a call of amd-smi after this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE, value_parser = clap::value_parser!(u64).range(1..=3600))]
     deadline: u64,
     #[command(flatten)]
     programs: WorkerArgs,
@@ -71,33 +74,76 @@ struct ExecutionArgs {
     resume: Option<String>,
 }
 
+/// What a run left.
+pub struct Done {
+    /// Its record.
+    pub record: RunRecord,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Whether it can be gone on with.
+    incomplete: bool,
+}
+
 /// Runs, or goes on with a run that was cut off.
 ///
 /// # Errors
 /// Wrong input, a missing backend, results that cannot be written. What a case finds is no error but a verdict.
 pub fn run(args: &RunArgs) -> Outcome {
-    let Some(run) = &args.execution.resume else { return perform(args, None) };
+    let Some(run) = &args.execution.resume else { return tell(args, carry_out(args, None)?) };
     let (folder, earlier) = RunFolder::take_up(&resume::folder(run)).map_err(resume::refused)?;
     let args = match super::parsed(&earlier.command)? {
         Parsed::Run(args) => args,
         Parsed::Matrix(_) | Parsed::Other => return Err(resume::other_command(&earlier.command, "run")),
     };
-    perform(&args, Some((folder, earlier)))
+    tell(&args, carry_out(&args, Some((folder, earlier)))?)
 }
 
-fn perform(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Outcome {
-    let ExecutionArgs { host, hardware, jobs, retries, deadline, programs, formats, results, resume: _ } =
+/// Writes the reports of a run.
+fn tell(args: &RunArgs, done: Option<Done>) -> Outcome {
+    let Some(Done { record, folder, incomplete }) = done else { return Ok(Exit::NothingMatched) };
+    write_reports(&args.execution.formats, &record)?;
+    console::note(&format!("results  {}", folder.display()));
+    if incomplete {
+        console::note(&resume::how("run", &folder));
+    }
+    Ok(Exit::Run(record.exit.code))
+}
+
+/// Runs what only looks, on a host folder; `None` where no scenario is for it.
+///
+/// # Errors
+/// As [`run`].
+pub fn on_host(host: &Path, selection: SelectionArgs, results: Option<&Path>) -> Result<Option<Done>, Failure> {
+    let execution = ExecutionArgs {
+        host: Some(host.to_owned()),
+        hardware: false,
+        jobs: None,
+        retries: 0,
+        deadline: DEADLINE,
+        programs: WorkerArgs::default(),
+        formats: Vec::new(),
+        results: results.map(Path::to_owned),
+        resume: None,
+    };
+    let selection = SelectionArgs { interaction: Some(Level::Observe), ..selection };
+    carry_out(&RunArgs { selection, execution }, None)
+}
+
+/// Runs, and leaves the results; `None` where nothing matched.
+fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Option<Done>, Failure> {
+    let ExecutionArgs { host, hardware, jobs, retries, deadline, programs, formats: _, results, resume: _ } =
         &args.execution;
     let cancel = Cancel::new();
     let interrupt = Interrupt::listen(cancel.clone())?;
     let asking = Asking { deadline: Duration::from_secs(*deadline), cancel };
     let Chosen { host, why: chosen } = target::choose(host.as_deref(), *hardware)?;
-    let plan = plan(&args.selection, host.as_ref(), &asking)?;
+    let (target, environment) = target::plan_target(host.as_ref(), &asking);
+    let plan = plan(&args.selection, &target)?;
     let not_selected = NotSelected::of(&plan.not_selected);
     if plan.cases.is_empty() && plan.undecided.is_empty() {
         let (read, why) = (plan.not_selected.len(), report::not_selected(&not_selected));
         console::note(&format!("nothing matched: of {read} cases {why}; `validate list` shows what there is"));
-        return Ok(Exit::NothingMatched);
+        return Ok(None);
     }
     let digest = digest_of(&plan);
     if let Some((folder, earlier)) = &earlier {
@@ -178,6 +224,7 @@ fn perform(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Outcome {
         },
         host: HostRecord { description: target::description(host.as_ref()), chosen },
         provenance: host.as_ref().map_or(Provenance::Simulated, Host::provenance),
+        environment,
         cases,
         not_selected,
         coverage,
@@ -185,12 +232,7 @@ fn perform(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Outcome {
     };
     folder.finish(&record).map_err(Failure::unavailable)?;
     folder.append(&Event::RunFinished { exit: record.exit.code }, durable).map_err(Failure::unavailable)?;
-    write_reports(formats, &record)?;
-    console::note(&format!("results  {}", folder.path().display()));
-    if incomplete {
-        console::note(&resume::how("run", folder.path()));
-    }
-    Ok(Exit::Run(record.exit.code))
+    Ok(Some(Done { record, folder: folder.path().to_owned(), incomplete }))
 }
 
 /// Digest of everything that the planned cases say, in whatever order they are run.
@@ -220,10 +262,10 @@ fn keeper<'a>(host: Option<&'a Host>, plan: &Plan, asking: &Asking) -> Result<Op
 }
 
 /// Scenarios read, expanded and chosen.
-fn plan(selection: &SelectionArgs, host: Option<&Host>, asking: &Asking) -> Result<Plan, Failure> {
+fn plan(selection: &SelectionArgs, target: &plan::Target) -> Result<Plan, Failure> {
     let cases = scenario::load(&selection.paths).map_err(|error| super::scenario_errors(&error))?;
     let chosen = selection.selection().map_err(Failure::usage)?;
-    Ok(Plan::build(cases, &chosen, &target::plan_target(host, asking)))
+    Ok(Plan::build(cases, &chosen, target))
 }
 
 /// How many cases run at a time. On one given host a case that changes it must not do so under another's eyes.

@@ -9,7 +9,7 @@ use crate::facts;
 use crate::host::{Asking, Host, HostError, simulated};
 use crate::plan::{HostDescription, Target};
 use crate::process::Cancel;
-use crate::run::{Wanted, look};
+use crate::run::{Environment, Wanted, look};
 use crate::sim::Caller;
 use crate::topology::{Socket, sockets, whereabouts};
 use crate::witness::amd_smi::{Format, Query};
@@ -116,27 +116,26 @@ pub fn description(host: Option<&Host>) -> String {
     }
 }
 
-/// What the plan is made for.
-pub fn plan_target(host: Option<&Host>, asking: &Asking) -> Target {
-    match host {
-        None => Target::Simulated,
-        Some(host) => Target::Given { provenance: host.provenance(), host: describe(host, asking) },
-    }
+/// What the plan is made for, and on what its cases run where that is one host.
+pub fn plan_target(host: Option<&Host>, asking: &Asking) -> (Target, Option<Environment>) {
+    let Some(host) = host else { return (Target::Simulated, None) };
+    let wanted = Wanted { queries: [Query::Version].into(), ..Wanted::trees() };
+    let look = look(host, &wanted, Format::Json, asking);
+    let target = Target::Given { provenance: host.provenance(), host: describe(&look) };
+    (target, Some(Environment::of(&look)))
 }
 
 /// What all GPUs of a host have in common.
-fn describe(host: &Host, asking: &Asking) -> HostDescription {
-    let wanted = Wanted { queries: [Query::Version].into(), ..Wanted::trees() };
-    let look = look(host, &wanted, Format::Json, asking);
+fn describe(look: &Snapshot) -> HostDescription {
     let tool = look.version.as_ref().map_or(Reading::NotReported, |asked| asked.answer.value.as_ref());
-    let (sockets, part) = (sockets(&look), part(&look));
+    let (sockets, part) = (sockets(look), part(look));
     HostDescription {
         gfx: part.as_ref().map(|part| part.gfx.clone()),
         part: part.map(|part| part.id.clone()),
         compute: common(sockets.iter().map(Socket::compute_in_force)),
         memory: common(sockets.iter().map(Socket::memory_in_force)),
         tool: tool.and_then(|report| report.tool.clone()),
-        platform: whereabouts(&look).platform,
+        platform: whereabouts(look).platform,
     }
 }
 

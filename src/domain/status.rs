@@ -288,11 +288,18 @@ pub enum Meaning {
 impl Status {
     /// What it means.
     pub const fn meaning(&self) -> Meaning {
+        self.word().meaning()
+    }
+}
+
+impl StatusWord {
+    /// What it means.
+    pub const fn meaning(self) -> Meaning {
         match self {
             Self::Pass | Self::ExpectedFailure | Self::ExpectedNotEvaluated => Meaning::AsExpected,
             Self::UnexpectedPass => Meaning::Better,
             Self::Fail
-            | Self::Crash { .. }
+            | Self::Crash
             | Self::Hang
             | Self::MachineHang
             | Self::KernelFault
@@ -300,10 +307,10 @@ impl Status {
             | Self::CpuFallback
             | Self::Collateral
             | Self::Flaky => Meaning::Failed,
-            Self::NotEvaluated { .. } => Meaning::NotEvaluated,
+            Self::NotEvaluated => Meaning::NotEvaluated,
             Self::Missing | Self::Aborted => Meaning::Incomplete,
-            Self::Skip { .. } => Meaning::Skipped,
-            Self::Error { .. } => Meaning::Broken,
+            Self::Skip => Meaning::Skipped,
+            Self::Error => Meaning::Broken,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::scenario::{Case, Step};
 use crate::witness::Reload;
 
 use super::clock::Stopwatch;
+use super::environment::Environment;
 use super::execute::as_expected;
 use super::journal::keep_evidence;
 use super::look::Wanted;
@@ -51,7 +52,11 @@ impl Bed {
         let (status, findings, evidence) =
             self.attempt(case).unwrap_or_else(|problem| (Status::Error { problem }, Vec::new(), None));
         let duration = watch.elapsed().into();
-        CaseRecord { findings, duration, evidence, ..CaseRecord::unfinished(case, status) }
+        let environment = match &self.lab {
+            Lab::Simulated { .. } => case.simulate.resolve().ok().map(|machine| Environment::simulated(&machine)),
+            Lab::Given(_) => None,
+        };
+        CaseRecord { findings, duration, environment, evidence, ..CaseRecord::unfinished(case, status) }
     }
 
     fn attempt(&self, case: &Case) -> Result<(Status, Vec<CheckRecord>, Option<String>), String> {

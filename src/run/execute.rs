@@ -9,7 +9,7 @@ use std::thread;
 use crate::domain::{Meaning, Status};
 use crate::scenario::Case;
 
-use super::record::CaseRecord;
+use super::record::{CaseRecord, Try};
 
 /// How to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,26 +102,38 @@ fn repeated(
     stop: &AtomicBool,
     run: &(dyn Fn(&Case) -> CaseRecord + Sync),
 ) -> CaseRecord {
+    let stopped = |record: &CaseRecord| stop.load(Ordering::Relaxed) && !as_expected(&record.status);
     let mut record = guarded(case, run);
-    let mut left = options.retries;
-    let mut again = options.repeat.max(1) - 1;
+    if stopped(&record) {
+        // A child that we stopped ourselves says nothing about the machine.
+        return CaseRecord { status: Status::Aborted, ..record };
+    }
+    let mut tries = vec![Try::from(&record)];
+    let mut flaky = false;
+    let (mut left, mut again) = (options.retries, options.repeat.max(1) - 1);
     while !stop.load(Ordering::Relaxed) {
-        let retry = !as_expected(&record.status) && left > 0;
+        let retry = !flaky && !as_expected(&record.status) && left > 0;
         if again == 0 && !retry {
             break;
         }
         again = again.saturating_sub(1);
         left -= u32::from(retry);
         let other = guarded(case, run);
-        if other.status.word() != record.status.word() {
+        if stopped(&other) {
+            break;
+        }
+        tries.push(Try::from(&other));
+        flaky |= other.status.word() != record.status.word();
+        if as_expected(&record.status) && !as_expected(&other.status) {
             // The worse of the two is the evidence worth keeping.
-            let kept = if as_expected(&record.status) { other } else { record };
-            return CaseRecord { status: Status::Flaky, ..kept };
+            record = other;
         }
     }
-    if stop.load(Ordering::Relaxed) && !as_expected(&record.status) {
-        // A child that we stopped ourselves says nothing about the machine.
-        record.status = Status::Aborted;
+    if flaky {
+        record.status = Status::Flaky;
+    }
+    if tries.len() > 1 {
+        record.tries = tries;
     }
     record
 }

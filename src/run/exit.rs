@@ -74,6 +74,9 @@ mod tests {
             status,
             findings: Vec::new(),
             duration: Seconds(0.0),
+            tries: Vec::new(),
+            question: None,
+            environment: None,
             evidence: None,
         }
     }

@@ -14,6 +14,7 @@ use crate::domain::Status;
 use crate::journal::{Durable, Journal, JournalError, Progress};
 use crate::witness::{Call, Observations, ProbeCame, ProbeDone, ProbeEnd, ProbeNumbers, ProbeProcess, ProbeRaised};
 
+use super::kept;
 use super::record::{CaseRecord, RunRecord};
 
 /// One line of `events.jsonl`.
@@ -199,10 +200,6 @@ fn earlier(lines: Vec<Event>) -> Result<Earlier, &'static str> {
     Ok(earlier)
 }
 
-/// Bytes of one stream of a call that are kept as evidence: more than any answer that can be read, and a tool that prints
-/// without end fills no disk.
-const KEPT: usize = 1 << 20;
-
 /// Writes every call of a case into `run/evidence/<case>/calls.txt`, and where it ran probes every process of theirs into
 /// `probes.jsonl` beside it; returns that folder relative to the run folder.
 ///
@@ -214,7 +211,7 @@ pub fn keep_evidence(run: &Path, case: &str, seen: &Observations) -> Result<Stri
     let write = || -> io::Result<()> {
         fs::create_dir_all(&folder)?;
         let mut file = BufWriter::new(File::create(folder.join("calls.txt"))?);
-        transcript(seen, &mut file)?;
+        kept::write(&calls(seen), &mut file)?;
         file.flush()?;
         if seen.probes.is_empty() {
             return Ok(());
@@ -239,25 +236,6 @@ pub fn keep_text(run: &Path, case: &str, name: &str, text: &str) -> Result<Strin
     let write = || fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), text));
     write().map_err(|error| JournalError::Write { path: folder.join(name), error })?;
     Ok(relative)
-}
-
-/// Every call word for word. Bytes, because what a broken tool prints need not be text.
-fn transcript(seen: &Observations, out: &mut impl Write) -> io::Result<()> {
-    for call in calls(seen) {
-        writeln!(out, "$ amd-smi {}\n# {}", call.args.join(" "), call.ended)?;
-        for (name, bytes) in [("stdout", &call.stdout), ("stderr", &call.stderr)] {
-            if bytes.is_empty() {
-                continue;
-            }
-            writeln!(out, "----- {name} -----")?;
-            out.write_all(bytes.get(..KEPT).unwrap_or(bytes))?;
-            if bytes.len() > KEPT {
-                writeln!(out, "\n----- {} bytes more are not kept -----", bytes.len() - KEPT)?;
-            }
-        }
-        writeln!(out)?;
-    }
-    Ok(())
 }
 
 /// One line for each process of a probe, or one that says why there was none: what was asked, how to ask it again, and

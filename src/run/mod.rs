@@ -3,9 +3,11 @@
 mod case;
 mod clock;
 mod coverage;
+mod environment;
 mod execute;
 mod exit;
 mod journal;
+mod kept;
 mod look;
 mod matrix;
 mod matrix_journal;
@@ -17,11 +19,15 @@ mod stands;
 pub use case::{Bed, Lab};
 pub use clock::{Clock, Stopwatch};
 pub use coverage::{Coverage, Gaps};
+pub use environment::{Environment, Question};
 pub use execute::{Options, Progress, as_expected, execute};
 pub use exit::{Exit, exit_of};
 pub use journal::{Earlier, Event, RunFolder, TakeUpError, keep_evidence, keep_text};
+pub use kept::{KeptCall, kept_calls};
 pub use look::{Wanted, look};
 pub use matrix::{CellStand, RanCell, answers_again, run_cell};
 pub use matrix_journal::{EarlierMatrix, MatrixFolder, NotTakenUp, RECORD_FILE};
-pub use record::{CaseRecord, CheckRecord, HostRecord, NotSelected, RunInfo, RunRecord, SCHEMA, Seconds};
+pub use record::{
+    CaseRecord, CheckRecord, HostRecord, NotSelected, RunInfo, RunProblem, RunRecord, SCHEMA, Seconds, Try,
+};
 pub use stands::Stands;

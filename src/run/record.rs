@@ -1,6 +1,6 @@
 //! The record of a run: `run.json`. Its schema is `validate schema run`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,9 +11,11 @@ use crate::plan::{Excluded, Undecided};
 use crate::scenario::Case;
 
 use super::coverage::Coverage;
+use super::environment::{Environment, Question};
 use super::exit::Exit;
 
-/// Format name and major version. A reader refuses another major version.
+/// Format name and major version. A reader refuses another major version; a field that may be absent can be added without one,
+/// since every record written before then still reads.
 pub const SCHEMA: &str = "rocvet.run/1";
 
 /// One run, whole.
@@ -28,6 +30,9 @@ pub struct RunRecord {
     pub host: HostRecord,
     /// The weakest word that may be said of every case: "hardware" only when all of them ran there.
     pub provenance: Provenance,
+    /// On what every case ran, where one host was given; else each case says it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub environment: Option<Environment>,
     /// Every planned case, exactly once, in plan order.
     pub cases: Vec<CaseRecord>,
     /// Cases that were read and not planned, by kind of reason.
@@ -103,6 +108,12 @@ pub struct CaseRecord {
     pub findings: Vec<CheckRecord>,
     /// Wall time.
     pub duration: Seconds,
+    /// Every time that it was run, in order, where that was more than once.
+    pub tries: Vec<Try>,
+    /// What it asks; absent in records of an earlier version.
+    pub question: Option<Question>,
+    /// The simulated machine that it had for itself.
+    pub environment: Option<Environment>,
     /// Folder with every call's output, relative to the run folder. Absent where nothing was kept: of a case that came
     /// out as expected on a simulated machine of its own, which comes out so again.
     pub evidence: Option<String>,
@@ -129,6 +140,15 @@ struct CaseFile {
     findings: Vec<CheckRecord>,
     /// Wall time, in seconds.
     duration: Seconds,
+    /// Every time that it was run, in order, where that was more than once.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    tries: Vec<Try>,
+    /// What it asks; absent in records of an earlier version.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    question: Option<Question>,
+    /// The simulated machine that it had for itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    environment: Option<Environment>,
     /// Folder with every call's output, relative to the run folder; absent when nothing was kept.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     evidence: Option<String>,
@@ -136,9 +156,10 @@ struct CaseFile {
 
 impl From<CaseRecord> for CaseFile {
     fn from(case: CaseRecord) -> Self {
-        let CaseRecord { id, title, why, source, status, findings, duration, evidence } = case;
+        let CaseRecord { id, title, why, source, status, findings, duration, tries, question, environment, evidence } =
+            case;
         let (status, detail) = (status.word(), status.detail());
-        Self { id, title, why, source, status, detail, findings, duration, evidence }
+        Self { id, title, why, source, status, detail, findings, duration, tries, question, environment, evidence }
     }
 }
 
@@ -146,9 +167,22 @@ impl TryFrom<CaseFile> for CaseRecord {
     type Error = String;
 
     fn try_from(file: CaseFile) -> Result<Self, String> {
-        let CaseFile { id, title, why, source, status, detail, findings, duration, evidence } = file;
+        let CaseFile {
+            id,
+            title,
+            why,
+            source,
+            status,
+            detail,
+            findings,
+            duration,
+            tries,
+            question,
+            environment,
+            evidence,
+        } = file;
         let status = Status::from_parts(status, detail)?;
-        Ok(Self { id, title, why, source, status, findings, duration, evidence })
+        Ok(Self { id, title, why, source, status, findings, duration, tries, question, environment, evidence })
     }
 }
 
@@ -156,6 +190,27 @@ impl TryFrom<CaseFile> for CaseRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Seconds(pub f64);
+
+/// How a case came out one of the times that it was run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Try {
+    /// How it came out.
+    pub status: StatusWord,
+    /// Wall time, in seconds.
+    pub duration: Seconds,
+}
+
+/// The bytes are no record of a run that this program reads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunProblem {
+    /// Another format, or another major version of this one.
+    #[error("key `schema`: it says {0:?}, and this program reads {SCHEMA:?}")]
+    Schema(String),
+    /// It is not such a document.
+    #[error("not a record of a run: {0}")]
+    Malformed(String),
+}
 
 /// One check of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -181,6 +236,37 @@ const fn is_never(count: &u32) -> bool {
 
 fn is_met(expect: &Expect) -> bool {
     *expect == Expect::Met
+}
+
+impl RunRecord {
+    /// Reads `run.json`, which may come from anywhere.
+    ///
+    /// # Errors
+    /// Another version, or another document; says which key and where.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RunProblem> {
+        /// Read first: a later version may have other keys, and the version is then the better message.
+        #[derive(Deserialize)]
+        struct Version {
+            schema: String,
+        }
+        let malformed = |error: serde_json::Error| RunProblem::Malformed(error.to_string());
+        let Version { schema } = serde_json::from_slice(bytes).map_err(malformed)?;
+        if schema != SCHEMA {
+            return Err(RunProblem::Schema(schema.chars().take(64).collect()));
+        }
+        let record: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        let mut ids = BTreeSet::new();
+        match record.cases.iter().find(|case| !ids.insert(&case.id)) {
+            Some(twice) => Err(RunProblem::Malformed(format!("key `cases`: {:?} is there twice", twice.id))),
+            None => Ok(record),
+        }
+    }
+}
+
+impl From<&CaseRecord> for Try {
+    fn from(case: &CaseRecord) -> Self {
+        Self { status: case.status.word(), duration: case.duration }
+    }
 }
 
 impl NotSelected {
@@ -227,6 +313,9 @@ impl CaseRecord {
             status,
             findings: Vec::new(),
             duration: Seconds(0.0),
+            tries: Vec::new(),
+            question: Some(Question::of(case)),
+            environment: None,
             evidence: None,
         }
     }

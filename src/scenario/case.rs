@@ -19,6 +19,8 @@ pub struct Scenario {
     pub id: String,
     /// Where the file is.
     pub origin: Origin,
+    /// The file's text, word for word.
+    pub text: Arc<str>,
     /// One line: what is claimed.
     pub title: String,
     /// One line: why it is worth checking.

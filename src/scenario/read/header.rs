@@ -28,6 +28,7 @@ pub(super) fn header(
     Some(Arc::new(Scenario {
         id: id.to_owned(),
         origin: origin.clone(),
+        text: problems.text(),
         title: title?,
         why: why?,
         source: source?,
@@ -42,6 +43,7 @@ pub(super) fn unreadable(id: &str, origin: &Origin) -> Arc<Scenario> {
     Arc::new(Scenario {
         id: id.to_owned(),
         origin: origin.clone(),
+        text: Arc::from(""),
         title: String::new(),
         why: String::new(),
         source: String::new(),

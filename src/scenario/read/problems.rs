@@ -39,6 +39,11 @@ impl<'f> Problems<'f> {
         &mut self.list[at]
     }
 
+    /// The file's text.
+    pub(super) fn text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+
     /// Whether another problem would be shown: the search for a nearest name is worth its time.
     pub(super) fn has_room(&mut self) -> bool {
         self.list.len() < LIMIT
