@@ -44,6 +44,8 @@ pub mod check;
 
 pub mod run;
 
+pub mod compare;
+
 pub mod change;
 
 pub mod report;

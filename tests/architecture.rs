@@ -28,14 +28,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("placement", &["domain", "facts", "topology", "witness"]),
     ("ledger", &["domain", "filelock", "placement", "witness"]),
     ("check", &["domain", "facts", "topology", "witness"]),
-    ("run", &["check", "domain", "host", "journal", "plan", "probe", "process", "scenario", "sim", "witness"]),
+    (
+        "run",
+        &[
+            "check", "domain", "facts", "host", "journal", "plan", "probe", "process", "scenario", "sim", "topology",
+            "witness",
+        ],
+    ),
     ("change", &["domain", "facts", "host", "partition", "process", "topology", "witness"]),
-    ("report", &["check", "domain", "matrix", "run"]),
+    ("compare", &["check", "domain", "run", "scenario"]),
+    ("report", &["check", "compare", "domain", "matrix", "run"]),
     (
         "cli",
         &[
             "change",
             "check",
+            "compare",
             "doctor",
             "domain",
             "facts",
@@ -60,6 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Modules that touch no files, clocks, environment or processes.
 const PURE: &[&str] = &[
+    "compare",
     "doctor",
     "domain",
     "facts",

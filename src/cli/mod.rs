@@ -3,6 +3,7 @@
 mod amd_smi;
 mod checks;
 mod console;
+mod diff;
 mod doctor;
 mod dying;
 mod exit;
@@ -81,6 +82,9 @@ enum Command {
     Probe(Box<probe::ProbeArgs>),
     /// The crash matrix: what of it this machine shows, beside what was reported
     Matrix(Box<matrix::MatrixArgs>),
+    /// Compare two runs, or two hosts: what an upgrade changed, and what it would break
+    #[command(after_help = diff::HELP)]
+    Diff(Box<diff::DiffArgs>),
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
@@ -174,6 +178,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Probe(args)) => probe::run(&args),
         Some(Command::Matrix(args)) => matrix::run(&args),
+        Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::HipWitness) => {
             print(hip_witness::run().map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
@@ -226,6 +231,7 @@ fn schema(args: &schema::SchemaArgs) -> Outcome {
     let registry = schema::Registry {
         scenario: crate::scenario::schema,
         run: || schemars::schema_for!(crate::run::RunRecord),
+        diff: || schemars::schema_for!(crate::compare::Comparison),
         machine: || schemars::schema_for!(crate::sim::Machine),
     };
     print(args.render(&registry).map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())

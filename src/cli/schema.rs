@@ -18,6 +18,8 @@ pub enum SchemaName {
     Scenario,
     /// run.json
     Run,
+    /// What `validate diff --format json` prints
+    Diff,
     /// Machine files
     Machine,
 }
@@ -29,6 +31,8 @@ pub struct Registry {
     pub scenario: fn() -> Schema,
     /// Of `run.json`.
     pub run: fn() -> Schema,
+    /// Of the JSON document of `diff`.
+    pub diff: fn() -> Schema,
     /// Of machine files.
     pub machine: fn() -> Schema,
 }
@@ -42,6 +46,7 @@ impl SchemaArgs {
         let schema = match self.name {
             SchemaName::Scenario => registry.scenario,
             SchemaName::Run => registry.run,
+            SchemaName::Diff => registry.diff,
             SchemaName::Machine => registry.machine,
         };
         serde_json::to_string_pretty(&schema()).map(|text| text + "\n")

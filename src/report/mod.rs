@@ -1,5 +1,6 @@
-//! Reports: a run record in, bytes out; one file per format. None of them touches a file or a terminal.
+//! Reports: a run record or a comparison in, bytes out; one file per format. None of them touches a file or a terminal.
 
+mod diff;
 mod human;
 mod json;
 mod junit;
@@ -11,6 +12,7 @@ use std::str::FromStr;
 
 use crate::run::RunRecord;
 
+pub use diff::{DiffKind, render_diff};
 pub use human::{Paper, Style, not_selected};
 
 /// A report format.
@@ -26,9 +28,9 @@ pub enum Kind {
 
 /// `--format KIND[=PATH]`; without a path it goes to standard output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct Target<K = Kind> {
     /// Format.
-    pub kind: Kind,
+    pub kind: K,
     /// File; `None` for standard output.
     pub path: Option<PathBuf>,
 }
@@ -59,12 +61,19 @@ pub fn render(kind: Kind, record: &RunRecord, paper: Paper) -> Result<Vec<u8>, R
     }
 }
 
-impl Kind {
+/// The formats of one kind of report.
+pub trait Formats: Copy + 'static {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::Human, Self::Json, Self::Junit];
+    const ALL: &'static [Self];
 
     /// Its name on the command line.
-    pub const fn name(self) -> &'static str {
+    fn name(self) -> &'static str;
+}
+
+impl Formats for Kind {
+    const ALL: &'static [Self] = &[Self::Human, Self::Json, Self::Junit];
+
+    fn name(self) -> &'static str {
         match self {
             Self::Human => "human",
             Self::Json => "json",
@@ -73,7 +82,7 @@ impl Kind {
     }
 }
 
-impl FromStr for Target {
+impl<K: Formats> FromStr for Target<K> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -82,8 +91,8 @@ impl FromStr for Target {
             Some((name, path)) => (name, Some(PathBuf::from(path))),
             None => (text, None),
         };
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-            let known = Kind::ALL.map(Kind::name).join(", ");
+        let kind = K::ALL.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| {
+            let known = K::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
             format!("{name:?} is not a report format (known: {known})")
         })?;
         Ok(Self { kind, path })

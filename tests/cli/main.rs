@@ -5,6 +5,7 @@
 mod bad_input;
 mod captures;
 mod changes;
+mod diff;
 mod doctor;
 mod exit_codes;
 mod hardware;

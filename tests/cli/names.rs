@@ -2,7 +2,7 @@
 
 use super::support::{Bench, COUNT, scenario, snapshot};
 
-const COMMANDS: [&str; 8] = ["run", "list", "explain", "schema", "shim", "record", "completions", "man"];
+const COMMANDS: [&str; 9] = ["run", "list", "explain", "schema", "shim", "record", "diff", "completions", "man"];
 
 #[test]
 fn help_is_reviewed_text() {

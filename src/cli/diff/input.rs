@@ -1,0 +1,142 @@
+//! What is compared: runs that are read, and host folders on which the scenarios are run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+
+use crate::cli::console;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::results;
+use crate::cli::run::{self, Done};
+use crate::cli::selection::SelectionArgs;
+use crate::compare::{Shapes, Side};
+use crate::host::HOST_FILE;
+use crate::run::{RunRecord, kept_calls};
+use crate::witness::tree::{Tree, TreeProblem};
+
+/// Largest `run.json` that is read: ten thousand cases with every finding stay below it.
+const LARGEST_RUN: usize = 256 << 20;
+
+/// Largest file of one case's calls that is read.
+const LARGEST_CALLS: usize = 32 << 20;
+
+/// How names are looked up, and hosts run on.
+pub struct Input {
+    /// Which cases are run on a host folder.
+    pub selection: SelectionArgs,
+    /// Where runs are found by id.
+    pub results: Option<PathBuf>,
+}
+
+/// What a name stands for.
+pub enum Place {
+    /// A run, by the folder and the name of its record.
+    Run { folder: PathBuf, file: String },
+    /// A host folder.
+    Host(PathBuf),
+}
+
+/// What became of a side.
+pub enum Opened {
+    /// It can be compared.
+    Side(Box<Side>),
+    /// A run on a host came to no end that could be compared.
+    Ended(Exit),
+}
+
+impl Input {
+    /// Finds what a name stands for: a folder or file of that name, else the run of that id.
+    ///
+    /// # Errors
+    /// There is no such thing.
+    pub fn find(&self, name: &Path) -> Result<Place, Failure> {
+        let results = results::folder(self.results.as_deref());
+        if name.is_file() {
+            let file = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let folder = name.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            return Ok(Place::Run { folder: folder.to_owned(), file });
+        }
+        let by_id = results.join(name);
+        for folder in [name, &by_id] {
+            if folder.join("run.json").is_file() {
+                return Ok(Place::Run { folder: folder.to_owned(), file: "run.json".to_owned() });
+            }
+            if folder.join("events.jsonl").is_file() {
+                let problem =
+                    "a run that was cut off: it has events.jsonl and no run.json, so nothing is known of its end";
+                return Err(Failure::usage(anyhow!("{}: {problem}", folder.display())));
+            }
+        }
+        if name.join(HOST_FILE).is_file() || name.join("sys").is_dir() {
+            return Ok(Place::Host(name.to_owned()));
+        }
+        Err(Failure::usage(anyhow!(
+            "{}: neither a run (a folder with run.json, such a file, or an id below {}) nor a host folder (with {HOST_FILE} or \
+             sys); `validate run` makes the first and `validate record` the second",
+            name.display(),
+            results.display()
+        )))
+    }
+
+    /// Reads the runs of one side, and runs what is to be run.
+    ///
+    /// # Errors
+    /// A record cannot be read, or a run cannot be made.
+    pub fn side(&self, places: &[Place]) -> Result<Opened, Failure> {
+        let (mut runs, mut shapes) = (Vec::new(), Shapes::default());
+        for place in places {
+            let (record, folder) = match place {
+                Place::Run { folder, file } => (read(folder, file)?, folder.clone()),
+                Place::Host(host) => match run::on_host(host, self.selection.clone(), self.results.as_deref())? {
+                    None => return Ok(Opened::Ended(Exit::NothingMatched)),
+                    Some(Done { record, .. }) if record.exit.code >= 128 => {
+                        return Ok(Opened::Ended(Exit::Run(record.exit.code)));
+                    }
+                    Some(Done { record, folder, .. }) => {
+                        console::note(&format!("results  {}", folder.display()));
+                        (record, folder)
+                    }
+                },
+            };
+            printed(&record, &folder, &mut shapes);
+            runs.push(record);
+        }
+        Ok(Opened::Side(Box::new(Side { runs, shapes })))
+    }
+}
+
+fn read(folder: &Path, file: &str) -> Result<RunRecord, Failure> {
+    let path = folder.join(file);
+    let read = || -> anyhow::Result<RunRecord> {
+        let bytes = Tree::open(folder)?.read(file, LARGEST_RUN).map_err(|error| anyhow!(error.problem))?;
+        Ok(RunRecord::parse(&bytes)?)
+    };
+    read().with_context(|| format!("read {}", path.display())).map_err(Failure::usage)
+}
+
+/// What the amd-smi of one given host printed as JSON, by the evidence that the run kept. Where each case had a machine of
+/// its own, the same command is answered by machines that are not alike.
+fn printed(record: &RunRecord, folder: &Path, shapes: &mut Shapes) {
+    if record.environment.is_none() {
+        return;
+    }
+    let Ok(tree) = Tree::open(folder) else { return };
+    for evidence in record.cases.iter().filter_map(|case| case.evidence.as_ref()) {
+        let path = format!("{evidence}/calls.txt");
+        let text = match tree.read(&path, LARGEST_CALLS) {
+            Ok(text) => text,
+            // A record that came without its evidence says all but this.
+            Err(error) if error.problem == TreeProblem::Missing => continue,
+            Err(error) => {
+                console::note(&format!(
+                    "note: {}: {error}; it is left out of the comparison of JSON",
+                    folder.display()
+                ));
+                continue;
+            }
+        };
+        let calls = kept_calls(&text);
+        let said = calls.iter().filter(|call| call.succeeded() && call.args.split(' ').any(|arg| arg == "--json"));
+        said.for_each(|call| shapes.add(&call.args, &call.stdout));
+    }
+}
