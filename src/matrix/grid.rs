@@ -1,6 +1,8 @@
-//! The grid: probes down, settings and workers across.
+//! The grid: probes down, settings and workers across. Cells that play reports have the report in their row: each is of
+//! another machine.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::domain::Status;
 
@@ -17,14 +19,32 @@ pub struct Column {
     pub run: usize,
 }
 
+/// What a row is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row<'a> {
+    /// The report that is played.
+    pub reported: Option<&'a str>,
+    /// The computation.
+    pub probe: &'a str,
+}
+
+impl fmt::Display for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reported {
+            Some(report) => write!(f, "{report} {}", self.probe),
+            None => f.write_str(self.probe),
+        }
+    }
+}
+
 /// A grid of the cells of some runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid<'a> {
     /// Probes, in the order in which they come first.
-    pub rows: Vec<&'a str>,
+    pub rows: Vec<Row<'a>>,
     /// Settings and workers, likewise.
     pub columns: Vec<Column>,
-    cells: BTreeMap<(&'a str, Column), &'a CellRecord>,
+    cells: BTreeMap<(Row<'a>, Column), &'a CellRecord>,
 }
 
 impl<'a> Grid<'a> {
@@ -34,20 +54,21 @@ impl<'a> Grid<'a> {
         for (run, record) in runs.iter().enumerate() {
             for cell in &record.cells {
                 let column = Column { setting: cell.setting.clone(), worker: cell.worker.clone(), run };
-                if !grid.rows.contains(&cell.probe.as_str()) {
-                    grid.rows.push(&cell.probe);
+                let row = Row { reported: cell.reported.as_deref(), probe: &cell.probe };
+                if !grid.rows.contains(&row) {
+                    grid.rows.push(row);
                 }
                 if !grid.columns.contains(&column) {
                     grid.columns.push(column.clone());
                 }
-                grid.cells.insert((&cell.probe, column), cell);
+                grid.cells.insert((row, column), cell);
             }
         }
         grid
     }
 
     /// The cell there.
-    pub fn at(&self, row: &'a str, column: &Column) -> Option<&'a CellRecord> {
+    pub fn at(&self, row: Row<'a>, column: &Column) -> Option<&'a CellRecord> {
         self.cells.get(&(row, column.clone())).copied()
     }
 }
@@ -124,10 +145,21 @@ mod tests {
             crate::matrix::record::tests::record_of(vec![at("b", "none"), at("a", "none"), at("b", "find=FAST")]);
         let runs = [record];
         let grid = Grid::of(&runs);
-        assert_eq!(grid.rows, ["b", "a"]);
+        let rows: Vec<String> = grid.rows.iter().map(ToString::to_string).collect();
+        assert_eq!(rows, ["b", "a"]);
         let settings: Vec<&str> = grid.columns.iter().map(|column| column.setting.as_str()).collect();
         assert_eq!(settings, ["none", "find=FAST"]);
-        assert!(grid.at("b", &grid.columns[1]).is_some());
-        assert!(grid.at("a", &grid.columns[1]).is_none());
+        assert!(grid.at(grid.rows[0], &grid.columns[1]).is_some());
+        assert!(grid.at(grid.rows[1], &grid.columns[1]).is_none());
+    }
+
+    #[test]
+    fn two_reports_of_one_probe_have_a_row_each() {
+        let of = |id: &str, status: Status| CellRecord { reported: Some(id.into()), ..cell(&[status]) };
+        let cells = vec![of("r1-01", Status::Pass), of("r1-02", Status::Hang)];
+        let runs = [crate::matrix::record::tests::record_of(cells)];
+        let grid = Grid::of(&runs);
+        assert_eq!((grid.rows.len(), grid.columns.len()), (2, 1));
+        assert_eq!(grid.at(grid.rows[0], &grid.columns[0]).map(text).as_deref(), Some("+ 1/1"));
     }
 }

@@ -18,13 +18,13 @@ struct Page<'a> {
     simulated: Option<&'a str>,
     runs: Vec<String>,
     counts: Option<String>,
-    data: Data<'a>,
+    data: Data,
 }
 
 /// What the script reads.
 #[derive(Serialize)]
-struct Data<'a> {
-    rows: Vec<&'a str>,
+struct Data {
+    rows: Vec<String>,
     columns: Vec<String>,
     /// Every text that a cell refers to by its place.
     texts: Vec<String>,
@@ -72,13 +72,19 @@ pub(super) fn render(shown: Shown<'_>) -> Result<Vec<u8>, ReportError> {
     let mut cells = Vec::new();
     for (row, probe) in grid.rows.iter().enumerate() {
         for (at, column) in grid.columns.iter().enumerate() {
-            if let Some(cell) = grid.at(probe, column) {
+            if let Some(cell) = grid.at(*probe, column) {
                 cells.push(of(cell, (row, at), &mut texts));
             }
         }
     }
     let columns = grid.columns.iter().map(|each| column(each, shown)).collect();
-    let data = Data { rows: grid.rows.clone(), columns, texts: texts.all, cells, reported: lines(shown) };
+    let data = Data {
+        rows: grid.rows.iter().map(ToString::to_string).collect(),
+        columns,
+        texts: texts.all,
+        cells,
+        reported: lines(shown),
+    };
     let page = Page {
         simulated: (shown.provenance() == Provenance::Simulated).then_some(SIMULATED),
         runs: shown.runs.iter().map(run_line).collect(),

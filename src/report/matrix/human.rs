@@ -58,8 +58,8 @@ fn grid(shown: Shown<'_>, paper: Paper, out: &mut String) {
     let titles = grid.columns.iter().map(|each| column(each, shown));
     table.set_header(std::iter::once("probe".to_owned()).chain(titles));
     for row in &grid.rows {
-        let fields = grid.columns.iter().map(|column| grid.at(row, column).map_or_else(|| Field::new(""), field));
-        table.add_row(std::iter::once(Field::new(row)).chain(fields));
+        let fields = grid.columns.iter().map(|column| grid.at(*row, column).map_or_else(|| Field::new(""), field));
+        table.add_row(std::iter::once(Field::new(row.to_string())).chain(fields));
     }
     put(&table, out);
     let _ = writeln!(out, "\n{LEGEND}");

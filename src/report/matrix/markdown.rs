@@ -22,8 +22,8 @@ pub(super) fn render(shown: Shown<'_>) -> String {
     row(&mut out, std::iter::once("probe".to_owned()).chain(titles.iter().cloned()));
     row(&mut out, std::iter::repeat_n("---".to_owned(), titles.len() + 1));
     for probe in &grid.rows {
-        let fields = grid.columns.iter().map(|column| grid.at(probe, column).map(text).unwrap_or_default());
-        row(&mut out, std::iter::once((*probe).to_owned()).chain(fields));
+        let fields = grid.columns.iter().map(|column| grid.at(*probe, column).map(text).unwrap_or_default());
+        row(&mut out, std::iter::once(probe.to_string()).chain(fields));
     }
     if shown.against_reported {
         let _ = writeln!(out, "\n## Beside what was reported\n\n{}.\n", counted(shown).sentence());
