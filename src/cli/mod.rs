@@ -185,6 +185,7 @@ fn dispatch(cli: Cli) -> Outcome {
         }
         Some(Command::ProbeWorker(args)) => Ok(Exit::Run(probe_worker::run(&args)?)),
         Some(Command::ProbeLaunch(args)) => match probe_launch::run(&args) {
+            Ok(code) => Ok(Exit::Run(code)),
             // As a shell says that there is no such program.
             Err(problem) => Err(Failure { exit: Exit::Run(127), error: anyhow!(problem) }),
         },

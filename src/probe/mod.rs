@@ -20,6 +20,7 @@ pub mod stand;
 pub mod supervise;
 pub mod tensor;
 pub mod verdict;
+pub mod warm;
 
 pub use judge::{Numbers, judge};
 pub use judgement::Judgement;

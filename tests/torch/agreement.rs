@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use libtest_mimic::{Failed, Trial};
 use rocvet::domain::{Bytes, Status};
@@ -10,6 +11,7 @@ use rocvet::probe::engine::reference;
 use rocvet::probe::protocol::{Evidence, Kind, Outcome, Raised, Request};
 use rocvet::probe::spec::{CopyPath, Memory, Operation, Work};
 use rocvet::probe::stand::{ProbeRun, Stand};
+use rocvet::probe::warm::WarmParent;
 use rocvet::probe::{Numbers, Output, ProbeSpec, catalogue, judge};
 use rocvet::process::Cancel;
 
@@ -98,6 +100,12 @@ pub fn stand() -> Stand {
     Stand { log: None, ..Stand::torch(&validate(), &worker(), Kind::Cpu) }
 }
 
+/// One for all: it ends with this process.
+fn parent() -> &'static WarmParent {
+    static PARENT: LazyLock<WarmParent> = LazyLock::new(|| WarmParent::start(&stand()).unwrap());
+    &PARENT
+}
+
 fn specs() -> Vec<ProbeSpec> {
     let all = WORK.iter().flat_map(|work| FORMATS.map(|format| work.replacen("/_/", &format!("/{format}/"), 1)));
     let all = all.chain(MORE.map(str::to_owned));
@@ -130,10 +138,10 @@ fn compute(spec: &ProbeSpec) -> &Operation {
     operation
 }
 
-/// The supervisor's judgement is right; the reference engine's numbers are too, beside the same oracle; and a number that
+/// In a fork of a warm parent: the supervisor's judgement is right; the reference engine's numbers are too, beside the same oracle; and a number that
 /// is changed is wrong.
 fn agrees(spec: &ProbeSpec) -> Result<(), Failed> {
-    let run = run(spec, &stand());
+    let run = run(spec, parent().stand());
     let judged = run.judged.first().ok_or_else(|| format!("no numbers: {:?}", first(&run)))?;
     if run.status != Status::Pass {
         return Err(format!("{:?}: {judged:?}", run.status).into());

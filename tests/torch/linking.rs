@@ -13,7 +13,6 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test starts programs and reads them")]
 fn validate_is_without() -> Result<(), Failed> {
     let named = |path: &std::path::Path| -> Result<bool, Failed> {
         let bytes = std::fs::read(path)?;
@@ -29,7 +28,6 @@ fn validate_is_without() -> Result<(), Failed> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test starts a program")]
 fn worker_finds_it() -> Result<(), Failed> {
     let done = Command::new(worker()).arg("--nonsense").env_clear().output()?;
     let said = String::from_utf8_lossy(&done.stderr);

@@ -10,6 +10,7 @@ mod memory;
 mod operation;
 mod runtime;
 mod training;
+mod warm;
 mod work;
 
 use std::ffi::OsString;
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
 fn run(args: &[OsString]) -> anyhow::Result<()> {
     match args {
         [] => {}
+        // Returns in each fork, whose standard input holds a request like any other's.
+        [flag, socket] if flag == "--warm" => warm::serve(socket.as_ref())?,
         _ => bail!("started with arguments that it does not know; `validate probe NAME --engine torch` starts it"),
     }
     let request = rocvet::probe::engine::serve::request(io::stdin().lock())?;

@@ -24,6 +24,7 @@ use crate::probe::protocol::Kind;
 use crate::probe::spec::{Conv, Direction, Dtype, Operation, Work, extents};
 use crate::probe::stand::{Engine, Stand};
 use crate::probe::supervise::Limits;
+use crate::probe::warm::WarmParent;
 use crate::probe::{Numbers, Output, ProbeSpec, judge};
 use crate::process::Cancel;
 use crate::run::{Wanted, look};
@@ -282,6 +283,10 @@ impl OneArgs {
     fn supervised(&self, specs: Vec<ProbeSpec>, stand: Stand, place: String) -> Outcome {
         let first = Duration::from_secs(self.worker.timeout);
         let stand = Stand { limits: Limits { first, ..stand.limits }, ..stand };
+        // Loaded once for all on the CPU. Where that is not possible each probe is a fresh process, which says what is wrong.
+        let several = specs.len() > 1 || self.worker.repeat > 1 || self.worker.soak.is_some();
+        let warm = if several && stand.engine == Engine::Torch { WarmParent::start(&stand).ok() } else { None };
+        let stand = warm.as_ref().map_or(stand, |warm| warm.stand().clone());
         let supervising = Supervising { specs, repeat: self.worker.repeat, stand, place };
         match self.worker.soak {
             Some(time) => soak::run(&supervising, time),

@@ -5,6 +5,7 @@
 
 mod isolation;
 
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -161,7 +162,9 @@ fn conclude(ran: process::Outcome, reader: Reader, kernel: Reading<LogWindow>, p
         (Ended::Exited { code: 0 }, Some(problem)) => ProbeOutcome::ProtocolBroken(problem.clone()),
         (ended, _) => ProbeOutcome::Died(ended.clone()),
     };
-    let pids = if pids_known { Pids::Known(ran.pid.into_iter().collect()) } else { Pids::Incomparable };
+    // A fork of a warm parent has another number than what was started for it.
+    let own = ran.pid.into_iter().chain(said.hello.as_ref().map(|hello| hello.pid));
+    let pids = if pids_known { Pids::Known(own.collect()) } else { Pids::Incomparable };
     let mut classified = classify(&Remains {
         ended: &ran.ended,
         answered: outcome == ProbeOutcome::Reported,
@@ -174,6 +177,11 @@ fn conclude(ran: process::Outcome, reader: Reader, kernel: Reading<LogWindow>, p
         classified.kernel_unread.get_or_insert_with(|| gap.to_owned());
     }
     Supervised { outcome, said, classified, stderr: ran.stderr, kernel, took: ran.took }
+}
+
+/// A worker's process with its own folder and variables, to be run in another way than a probe: see [`super::warm`].
+pub(super) fn worker_process(worker: &Worker, request: Vec<u8>, scratch: &Path, cancel: Cancel) -> process::Spec {
+    isolation::child(worker, request, scratch, process::Limits::default(), cancel)
 }
 
 fn not_started(request: &Request, reason: String) -> Supervised {
