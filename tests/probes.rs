@@ -21,12 +21,13 @@ use rocvet::probe::engine::reference;
 use rocvet::probe::fallback::{Fallback, Ran, ran};
 use rocvet::probe::protocol::{Kind, Outcome, Problem, Raised, Request};
 use rocvet::probe::spec::{Dtype, Operation};
-use rocvet::probe::supervise::{Launcher, Limits, ProbeOutcome, Supervised, Worker, supervise};
+use rocvet::probe::supervise::{Launcher, Limits, ProbeOutcome, Supervised, Worker, supervise, watch};
 use rocvet::probe::verdict::status;
 use rocvet::probe::{Judgement, Numbers, judge};
 use rocvet::process::Cancel;
 use rocvet::sim::fault::ProbeFault;
 use rocvet::sim::{Fault, machine_named};
+use rocvet::witness::gpu_use::Trees;
 use rocvet::witness::kernel_log::KernelLog;
 use tempfile::TempDir;
 
@@ -107,7 +108,7 @@ fn a_worker_that_does_as_it_is_asked_reports_the_numbers_of_the_oracle() {
     assert_eq!(done.said.answers.len(), 3);
     assert!(done.said.answers[1..].iter().all(|answer| answer.outcome == Outcome::Same { times: 1 }));
     assert!(right(&done));
-    assert_eq!(ran(Kind::Gpu, &done.said), Some(Ran::AsAsked));
+    assert_eq!(ran(Kind::Gpu, &done.said, &done.outside), Some(Ran::AsAsked));
 }
 
 #[test]
@@ -253,7 +254,107 @@ fn the_three_ways_to_end_up_on_the_cpu_are_told_apart() {
     {
         let done = planted(fault);
         assert_eq!(done.outcome, ProbeOutcome::Reported, "{fault}");
-        assert_eq!(ran(Kind::Gpu, &done.said), Some(Ran::OnCpu(why)), "{fault}");
+        assert_eq!(ran(Kind::Gpu, &done.said, &done.outside), Some(Ran::OnCpu(why)), "{fault}");
+    }
+}
+
+/// What a worker says that computes nothing and shows nothing.
+const SAID: &str = r#"{"message":"hello","protocol":1,"engine":"mute","pid":1,"libraries":{},"gpu_backend":true,"gpus":1}
+{"message":"result","repeat":0,"outcome":{"raised":{"kind":"other","text":"mute"}},"on":"gpu","evidence":[]}
+{"message":"bye"}"#;
+
+/// A simulated machine with its trees, and a worker of it watched from outside.
+struct Watched {
+    host: TempDir,
+    trees: Trees,
+}
+
+impl Watched {
+    fn with(fault: Option<&str>) -> Self {
+        let host = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let mut machine = machine_named("rx6800xt").unwrap();
+        machine.faults = fault.map(|name| format!("probe={name}").parse::<Fault>().unwrap()).into_iter().collect();
+        create(host.path(), &machine, Faces::Both).unwrap();
+        let trees = Trees { sys: host.path().join("sys"), proc: host.path().join("proc"), same_pids: true };
+        Self { host, trees }
+    }
+
+    fn run(&self, worker: &Worker, limits: &Limits) -> Supervised {
+        watch(worker, &request(2), limits, None, Some(&self.trees), Cancel::new())
+    }
+
+    fn users(&self) -> usize {
+        std::fs::read_dir(self.trees.sys.join("class/kfd/kfd/proc")).unwrap().count()
+    }
+}
+
+#[test]
+fn the_driver_is_asked_where_a_worker_was_and_not_only_the_worker() {
+    // Twice the same word of the worker: the driver has seen the one and not the other.
+    for (fault, expected, work, nothing) in [
+        (None, Ran::AsAsked, true, false),
+        (Some("claims_gpu"), Ran::Contradicted, false, true),
+        (Some("elsewhere"), Ran::OnCpu(Fallback::Elsewhere), false, true),
+    ] {
+        let bench = Watched::with(fault);
+        let done = bench.run(&worker(Some(bench.host.path())), &patient());
+        assert_eq!(done.outcome, ProbeOutcome::Reported, "{fault:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let outside = done.outside.value().unwrap();
+        assert_eq!((outside.is_work(), outside.is_nothing()), (work, nothing), "{fault:?}: {outside:?}");
+        assert_eq!(ran(Kind::Gpu, &done.said, &done.outside), Some(expected), "{fault:?}");
+        let judged = [Judgement::Numbers(judgement(&done))];
+        let passes = status(&done, Kind::Gpu, &judged) == Status::Pass;
+        assert_eq!(passes, fault.is_none(), "{fault:?}");
+        if work {
+            let (_, most) = outside.most.kfd.first_key_value().unwrap();
+            assert_eq!((most.vram, most.compute_queues), (Bytes(64 << 20), 1));
+        }
+        // What the kernel shows of a process goes with it, before anybody looks again.
+        rocvet::host::Host::open(bench.host.path()).unwrap();
+        assert_eq!(bench.users(), 0, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_worker_that_is_killed_was_seen_before() {
+    let bench = Watched::with(Some("hang_unmoved"));
+    let done = bench.run(&worker(Some(bench.host.path())), &impatient());
+    assert_eq!(done.classified.class, Some(Class::Hang));
+    assert!(done.outside.value().is_some_and(|outside| outside.is_work() && outside.looks > 1), "{:?}", done.outside);
+    assert_eq!(bench.users(), 1, "nobody has looked since");
+    rocvet::host::Host::open(bench.host.path()).unwrap();
+    assert_eq!(bench.users(), 0);
+}
+
+#[test]
+fn a_worker_that_shows_nothing_itself_is_believed_where_the_driver_saw_it() {
+    for (kernel, expected) in [
+        // By itself, and by a child of its group that has the GPU.
+        (
+            "mkdir -p $K/$$/queues/0 $P/$$; echo 4096 > $K/$$/vram_1; echo 1 > $K/$$/queues/0/gpuid; echo 0 > $K/$$/queues/0/type",
+            Ran::AsAsked,
+        ),
+        (
+            "mkdir -p $K/7/queues/0 $P/7; echo 4096 > $K/7/vram_1; echo 1 > $K/7/queues/0/gpuid; echo 0 > $K/7/queues/0/type; echo \"7 (child) R $$ $$ $$\" > $P/7/stat",
+            Ran::AsAsked,
+        ),
+        (
+            "mkdir -p $K/7/queues/0 $P/7; echo 4096 > $K/7/vram_1; echo \"7 (stranger) R 1 7 7\" > $P/7/stat",
+            Ran::Contradicted,
+        ),
+        ("rm -r $K", Ran::Unproven),
+    ] {
+        let bench = Watched::with(None);
+        let stat = "mkdir -p $P/$$; echo \"$$ (sh) R 1 $$ $$\" > $P/$$/stat";
+        let mut mute = script(&format!("cat > /dev/null; {stat}; {kernel}; printf '%s\\n' \"$SAID\""));
+        mute.env = vec![
+            ("SAID".into(), SAID.into()),
+            ("K".into(), bench.trees.sys.join("class/kfd/kfd/proc").into()),
+            ("P".into(), bench.trees.proc.clone().into()),
+        ];
+        let done = bench.run(&mute, &patient());
+        assert_eq!(done.said.answers.len(), 1, "{kernel}: {:?} {}", done.said, String::from_utf8_lossy(&done.stderr));
+        assert_eq!(ran(Kind::Gpu, &done.said, &done.outside), Some(expected), "{kernel}: {:?}", done.outside);
     }
 }
 
@@ -343,6 +444,49 @@ fn foreign_workers_are_held_to_the_same_rules() {
     let done = supervise(&missing, &request(1), &patient(), None, Cancel::new());
     assert_eq!(done.classified.class, Some(Class::Setup));
     assert!(String::from_utf8_lossy(&done.stderr).contains("/no/such/worker"));
+}
+
+/// A worker may do anything with its pipes and its children, and is told from one that keeps to the protocol.
+#[test]
+fn whatever_a_worker_does_with_its_pipes_is_bounded_and_told() {
+    let timed_out = |limit| ProbeOutcome::Died(Ended::TimedOut { limit });
+    let order =
+        |line, problem: &str| ProbeOutcome::ProtocolBroken(Problem::OutOfOrder { line, problem: problem.to_owned() });
+    let small = || Limits { output: 8 << 20, ..patient() };
+    let no_bye = ProbeOutcome::ProtocolBroken(Problem::NoBye { missing: "bye" });
+    for (text, limits, outcome) in [
+        // Lines in pieces.
+        ("printf '%.9s' \"$H\"; sleep 0.3; echo \"$H\" | tail -c +10; say R B", patient(), ProbeOutcome::Reported),
+        // It forks, and both print.
+        ("say H; (say R) & wait; say B", patient(), ProbeOutcome::Reported),
+        ("(say H R B) & wait; say B", patient(), order(4, "something after bye")),
+        ("say H; (say H); say R B", patient(), order(2, "a second hello")),
+        // A grandchild of another session holds the pipes after a good bye.
+        ("setsid sleep 20 & say H R B", patient(), ProbeOutcome::Reported),
+        // It never reads, or closes what it has.
+        ("exec 0<&-; say H R B", patient(), ProbeOutcome::Reported),
+        ("say H R B; exec >&- 2>&-; sleep 0.3", patient(), ProbeOutcome::Reported),
+        ("say H; exec >&-; sleep 0.3; exit 0", patient(), no_bye),
+        ("say H; exec 0<&- >&- 2>&-; exec sleep 60", impatient(), timed_out(Limit::Deadline)),
+        // A gigabyte.
+        ("head -c 1073741824 /dev/zero", small(), timed_out(Limit::Output)),
+        ("say H; head -c 1073741824 /dev/zero >&2; say R B", small(), timed_out(Limit::Output)),
+        (
+            "say H; head -c 5000000 /dev/zero; say R B",
+            small(),
+            ProbeOutcome::ProtocolBroken(Problem::TooLong { line: 2 }),
+        ),
+    ] {
+        let mut worker = script(&format!(
+            "say() {{ for each; do case $each in H) echo \"$H\";; R) echo \"$R\";; B) echo \"$B\";; esac; done; }}; {text}"
+        ));
+        let mut lines = SAID.lines();
+        worker.env = ["H", "R", "B"].map(|name| (name.into(), lines.next().unwrap().into())).into();
+        let done = supervise(&worker, &request(2), &limits, None, Cancel::new());
+        assert_eq!(done.outcome, outcome, "{text}: {}", String::from_utf8_lossy(&done.stderr).len());
+        assert!(done.took < Duration::from_secs(18), "{text}: {:?}", done.took);
+        assert!(done.stderr.len() <= limits.output && done.said.noise.len() <= limits.output, "{text}");
+    }
 }
 
 #[test]

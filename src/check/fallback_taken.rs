@@ -31,6 +31,11 @@ pub(super) const ABOUT: About = About {
             next: "see which operation fell back: the engine may lack it for this GPU",
         },
         FindingAbout {
+            id: "contradicted",
+            what: "The worker says that it ran on the GPU, and KFD counted neither memory nor a queue for it while it lived.",
+            next: "see what `counted` in the evidence says of each GPU; do not believe this engine's word for where it runs",
+        },
+        FindingAbout {
             id: FLAKY,
             what: "Processes of one probe, started alike, ran in different places.",
             next: "look for another program that takes the GPU at times",
@@ -62,6 +67,11 @@ fn place(process: &ProbeProcess) -> Said {
         Some(ProbePlace::Cpu(WhyCpu::NoBackend)) => on_cpu("no-backend", "the worker has nothing that drives a GPU"),
         Some(ProbePlace::Cpu(WhyCpu::NoDevice)) => on_cpu("no-device", "the worker found no GPU"),
         Some(ProbePlace::Cpu(WhyCpu::Elsewhere)) => on_cpu("elsewhere", "the worker has a GPU, and did not use it"),
+        Some(ProbePlace::ClaimedGpu) => Said::Unmet {
+            id: "contradicted",
+            means: Failure::CpuFallback,
+            observed: "it says that it ran on the GPU, and the driver never saw it there".to_owned(),
+        },
         Some(ProbePlace::UnprovenGpu) => {
             let why = "it says that it ran on the GPU, and shows nothing that only a GPU could have made";
             Said::Nothing(GapKind::NotReported, why.to_owned())

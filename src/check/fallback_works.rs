@@ -64,7 +64,7 @@ fn fell_back(process: &ProbeProcess, beside: Option<&ProbeDone>) -> Said {
         None => {
             return Said::Nothing(GapKind::NotReported, "there is no result that could say where it ran".to_owned());
         }
-        Some(ProbePlace::Gpu | ProbePlace::UnprovenGpu) => {
+        Some(ProbePlace::Gpu | ProbePlace::UnprovenGpu | ProbePlace::ClaimedGpu) => {
             let observed = "it ran on the GPU".to_owned();
             return Said::Unmet { id: "not-taken", means: Failure::Fail, observed };
         }

@@ -61,7 +61,7 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
 }
 
 fn numbers(probe: &ProbeDone, process: &ProbeProcess) -> Said {
-    if let (DeviceKind::Gpu, Some(ProbePlace::Cpu(_))) = (probe.on, process.place) {
+    if let (DeviceKind::Gpu, Some(ProbePlace::Cpu(_) | ProbePlace::ClaimedGpu)) = (probe.on, process.place) {
         return nothing("they were computed on the CPU, which says nothing of the GPU");
     }
     let wrong = process.numbers.iter().find_map(|numbers| match numbers {

@@ -97,6 +97,8 @@ fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
         elapsed: &|| began.elapsed(),
         compute: &compute,
     };
+    let used = engine::has_the_gpu(request, &world).then_some(engine::USED);
+    simulated::show_user(host, &machine, world.pid, used)?;
     let ending = engine::serve(request, &world, &mut mouth)?;
     Ok(end(ending))
 }

@@ -76,6 +76,10 @@ impl Host {
         let dir = dir.to_owned();
         match file.kind {
             HostKind::Simulated => {
+                // A folder that is no machine is told of when it is asked.
+                if let Ok(kernel) = super::simulated::load(&dir) {
+                    super::simulated::forget_users(&dir, &kernel);
+                }
                 let program = std::env::current_exe()
                     .map_err(|error| HostError::Refused(format!("cannot tell which executable this is: {error}")))?;
                 Ok(Self::Simulated { dir, file, program })

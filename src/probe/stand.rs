@@ -12,12 +12,13 @@ use super::engine::reference::{self, NotComputed};
 use super::memory::{self, Capacity};
 use super::protocol::{Kind, Outcome, Request};
 use super::spec::Work;
-use super::supervise::{Launcher, Limits, Supervised, Worker, supervise};
+use super::supervise::{Launcher, Limits, Supervised, Worker, watch};
 use super::verdict::status;
 use super::{Judgement, Output, ProbeSpec, judge};
 use crate::domain::Status;
 use crate::process::Cancel;
 use crate::witness::Snapshot;
+use crate::witness::gpu_use::Trees;
 use crate::witness::kernel_log::{self, KernelLog};
 
 /// What computes a probe.
@@ -62,6 +63,8 @@ pub struct Stand {
     pub limits: Limits,
     /// The kernel's log of its machine; `None` where nobody gave one.
     pub log: Option<PathBuf>,
+    /// Where its machine shows what its drivers count for a process.
+    pub trees: Trees,
     /// What sysfs and KFD show of its machine, by which uses of memory are judged; `None` where nobody looked.
     pub look: Option<Snapshot>,
 }
@@ -117,6 +120,7 @@ impl Stand {
             on: Kind::Gpu,
             limits: Limits { settle: Duration::ZERO, ..Limits::default() },
             log: Some(log),
+            trees: Trees { sys: host.join("sys"), proc: host.join("proc"), same_pids: true },
             look: None,
         }
     }
@@ -124,7 +128,8 @@ impl Stand {
     /// On this machine, with its kernel's log where this process may read it.
     pub fn here(engine: Engine, worker: Worker, on: Kind) -> Self {
         let log = KernelLog::open(Path::new(kernel_log::DEVICE)).ok().map(|_| kernel_log::DEVICE.into());
-        Self { engine, worker, on, limits: Limits::default(), log, look: None }
+        let trees = Trees { sys: "/sys".into(), proc: "/proc".into(), same_pids: kernel_log::knows_our_pids() };
+        Self { engine, worker, on, limits: Limits::default(), log, trees, look: None }
     }
 
     /// Runs a probe once.
@@ -133,7 +138,7 @@ impl Stand {
     /// The kernel's log cannot be read, or there is no oracle for the probe.
     pub fn run(&self, request: &Request, cancel: &Cancel) -> Result<ProbeRun, NotRun> {
         let mut log = self.log.as_deref().map(KernelLog::open).transpose().map_err(NotRun::Log)?;
-        let done = supervise(&self.worker, request, &self.limits, log.as_mut(), cancel.clone());
+        let done = watch(&self.worker, request, &self.limits, log.as_mut(), Some(&self.trees), cancel.clone());
         let capacity = self.look.as_ref().map(|look| capacity(look, &self.worker.env)).unwrap_or_default();
         let judged = judged(&request.probe, &done, &capacity)?;
         let status = status(&done, request.on, &judged);

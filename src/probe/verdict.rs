@@ -33,9 +33,9 @@ pub fn status(done: &Supervised, asked: Kind, judged: &[Judgement]) -> Status {
         Outcome::Raised { kind, text } => Some((*kind, text)),
         Outcome::Numbers(_) | Outcome::Same { .. } | Outcome::Memory(_) => None,
     });
-    match (raised, ran(asked, &done.said)) {
+    match (raised, ran(asked, &done.said, &done.outside)) {
         (Some((Raised::Unsupported, text)), _) => Status::NotEvaluated { reason: text.clone() },
-        (_, Some(Ran::OnCpu(_))) => Status::CpuFallback,
+        (_, Some(Ran::OnCpu(_) | Ran::Contradicted)) => Status::CpuFallback,
         (Some((Raised::OutOfMemory | Raised::Other, _)), _) => Status::Fail,
         (None, Some(Ran::Unproven)) => {
             Status::NotEvaluated { reason: "nothing shows that it ran on the GPU".to_owned() }

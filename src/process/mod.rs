@@ -7,7 +7,7 @@ mod spec;
 mod supervise;
 
 pub use cancel::Cancel;
-pub use spec::{Clocks, Limits, Outcome, Spec};
+pub use spec::{Clocks, Heard, Limits, Outcome, Spec};
 pub use supervise::{run, run_listening};
 
 #[cfg(test)]

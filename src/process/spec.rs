@@ -90,6 +90,17 @@ pub struct Clocks {
     pub silence: Option<Duration>,
 }
 
+/// What there is to hear of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard<'a> {
+    /// It was started and has this number, which stays its own until the caller has its [`Outcome`].
+    Started(u32),
+    /// It printed this on standard output.
+    Said(&'a [u8]),
+    /// It has ended by itself and is about to be reaped, or is about to be stopped.
+    Ending,
+}
+
 /// What came of a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {

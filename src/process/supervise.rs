@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal as Sent, WaitId, WaitIdOptions, ki
 use crate::domain::{Ended, Limit, Signal};
 
 use super::pipes::{Sink, Source, Turn};
-use super::{Clocks, Outcome, Spec};
+use super::{Clocks, Heard, Outcome, Spec};
 
 /// How long the pipes may stay open after the child is gone: only a process that left its group can hold them.
 const LINGER: Duration = Duration::from_millis(200);
@@ -35,11 +35,11 @@ pub fn run(spec: &Spec) -> Outcome {
 
 /// As [`run`], of a child that says how it is getting on. Whatever it prints on standard output goes to `ear` as it
 /// comes; where `ear` answers with clocks, they start again with these. The first ones run from the start.
-pub fn run_listening(spec: &Spec, first: Clocks, ear: &mut dyn FnMut(&[u8]) -> Option<Clocks>) -> Outcome {
+pub fn run_listening(spec: &Spec, first: Clocks, ear: &mut dyn FnMut(Heard<'_>) -> Option<Clocks>) -> Outcome {
     begin(spec, Some((first, ear)))
 }
 
-type Ear<'a> = &'a mut dyn FnMut(&[u8]) -> Option<Clocks>;
+type Ear<'a> = &'a mut dyn FnMut(Heard<'_>) -> Option<Clocks>;
 
 fn begin<'a>(spec: &'a Spec, ear: Option<(Clocks, Ear<'a>)>) -> Outcome {
     let start = Instant::now();
@@ -132,6 +132,7 @@ impl<'a> Supervisor<'a> {
         if let Some(clocks) = first {
             made.wind(clocks, start);
         }
+        made.tell(Heard::Started(child.id()));
         made
     }
 
@@ -148,12 +149,19 @@ impl<'a> Supervisor<'a> {
         self.due = first.map_or(Limit::Deadline, |(_, limit)| limit);
     }
 
+    /// What the ear hears of that is no news of the child's, so that its clocks go on.
+    fn tell(&mut self, heard: Heard<'_>) {
+        if let Some(ear) = &mut self.ear {
+            ear(heard);
+        }
+    }
+
     /// Reads what both pipes hold, and passes on what is new.
     fn read(&mut self, buffer: &mut [u8]) -> [Turn; 2] {
         let turns = [self.stdout.read(buffer), self.stderr.read(buffer)];
         let heard = std::mem::replace(&mut self.heard, self.stdout.bytes.len());
         let news = &self.stdout.bytes[heard..];
-        let clocks = self.ear.as_mut().filter(|_| !news.is_empty()).and_then(|ear| ear(news));
+        let clocks = self.ear.as_mut().filter(|_| !news.is_empty()).and_then(|ear| ear(Heard::Said(news)));
         if let (Some(clocks), Stage::Running) = (clocks, &self.stage) {
             self.wind(clocks, Instant::now());
         }
@@ -234,6 +242,7 @@ impl<'a> Supervisor<'a> {
     /// Takes the first rung, once.
     fn stop(&mut self, why: Ended) {
         if self.stage == Stage::Running {
+            self.tell(Heard::Ending);
             self.signal(Sent::TERM);
             self.stage = Stage::Terminating(why);
             self.until = Instant::now().checked_add(self.spec.limits.grace);
@@ -259,6 +268,7 @@ impl<'a> Supervisor<'a> {
 
     /// Kills what is left of the group, reads what is left in the pipes, and takes the exit status.
     fn reap(&mut self, child: &mut dyn ChildWrapper, over_cap: bool, buffer: &mut [u8]) -> Ended {
+        self.tell(Heard::Ending);
         self.signal(Sent::KILL);
         let over_cap = over_cap || self.drain(buffer);
         let status = child.try_wait();

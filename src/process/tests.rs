@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::{Ended, Limit, Signal};
 
-use super::{Cancel, Clocks, Limits, Outcome, Spec, run, run_listening};
+use super::{Cancel, Clocks, Heard, Limits, Outcome, Spec, run, run_listening};
 
 fn sh(script: &str) -> Spec {
     let limits = Limits {
@@ -163,6 +163,7 @@ fn listening(script: &str, phase: u64, silence: u64) -> (Outcome, Vec<u8>) {
     let spoken = Some(Duration::from_millis(silence));
     let mut heard = Vec::new();
     let outcome = run_listening(&with_deadline(script, 8000, 100), clocks(spoken), &mut |news| {
+        let Heard::Said(news) = news else { return None };
         heard.extend_from_slice(news);
         match news {
             b"go\n" => Some(clocks(spoken)),
@@ -204,4 +205,22 @@ fn everything_that_was_printed_is_heard_once_and_in_order() {
     assert_eq!(heard, outcome.stdout);
     assert!(outcome.pid.is_some());
     assert_eq!(run(&Spec::new("/no/such/program")).pid, None);
+}
+
+#[test]
+fn the_ear_hears_the_beginning_and_the_end() {
+    let clocks = Clocks { phase: Some(Duration::from_millis(200)), silence: None };
+    for script in ["echo a; exit 0", "echo a; exec sleep 60"] {
+        let mut heard = Vec::new();
+        let outcome = run_listening(&with_deadline(script, 8000, 100), clocks, &mut |news| {
+            heard.push(match news {
+                Heard::Started(pid) => format!("started {pid}"),
+                Heard::Said(text) => String::from_utf8_lossy(text).into_owned(),
+                Heard::Ending => "ending".to_owned(),
+            });
+            None
+        });
+        heard.dedup();
+        assert_eq!(heard, [format!("started {}", outcome.pid.unwrap()), "a\n".to_owned(), "ending".to_owned()]);
+    }
 }

@@ -275,7 +275,7 @@ fn process_line(process: &ProbeProcess) -> serde_json::Value {
         "class": process.class, "signature": process.signature, "collateral": process.collateral,
         "seconds": process.took.as_secs_f64(),
         "device_seconds": process.device_time.map(|time| time.as_secs_f64()),
-        "device": process.device, "libraries": process.libraries, "raised": raised,
+        "counted": process.counted, "device": process.device, "libraries": process.libraries, "raised": raised,
         "numbers": numbers.collect::<Vec<_>>(), "memory": process.memory.iter().map(|each| json!({ "judged": each.text, "report": each.report })).collect::<Vec<_>>(),
         "stderr": String::from_utf8_lossy(&process.stderr),
         "kernel": process.kernel, "kernel_unread": process.kernel_unread,

@@ -131,9 +131,10 @@ fn process(run: ProbeRun, asked: Kind, log_unread: Option<String>) -> ProbeProce
     let hello = said.hello.as_ref();
     let device = hello.and_then(|hello| hello.device.as_ref());
     // Where it ran is asked as of a GPU, also of what was to run on the CPU: what it was to do is not what it did.
-    let place = ran(Kind::Gpu, said).map(|ran| match ran {
+    let place = ran(Kind::Gpu, said, &done.outside).map(|ran| match ran {
         Ran::AsAsked => ProbePlace::Gpu,
         Ran::Unproven => ProbePlace::UnprovenGpu,
+        Ran::Contradicted => ProbePlace::ClaimedGpu,
         Ran::OnCpu(Fallback::NoBackend) => ProbePlace::Cpu(WhyCpu::NoBackend),
         Ran::OnCpu(Fallback::NoDevice) => ProbePlace::Cpu(WhyCpu::NoDevice),
         Ran::OnCpu(Fallback::Elsewhere) => ProbePlace::Cpu(WhyCpu::Elsewhere),
@@ -153,6 +154,7 @@ fn process(run: ProbeRun, asked: Kind, log_unread: Option<String>) -> ProbeProce
         kernel_unread: unread.filter(|_| asked == Kind::Gpu),
         raised,
         place,
+        counted: done.outside.value().map(|outside| outside.most.clone()),
         numbers: judged.iter().filter_map(of_numbers).collect(),
         memory: judged.iter().filter_map(of_memory).collect(),
         libraries: hello.map(|hello| hello.libraries.clone()).unwrap_or_default(),

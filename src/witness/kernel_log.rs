@@ -77,10 +77,7 @@ impl KernelLog {
     pub fn knows_our_pids(&self) -> bool {
         match self.at {
             Position::File { .. } => true,
-            Position::Device => {
-                let namespace = readlinkat(CWD, "/proc/self/ns/pid", Vec::new());
-                namespace.is_ok_and(|name| name.as_bytes() == FIRST_NAMESPACE)
-            }
+            Position::Device => knows_our_pids(),
         }
     }
 
@@ -128,6 +125,12 @@ impl KernelLog {
         }
         Reading::Value(bounded(text, gap))
     }
+}
+
+/// Whether the kernel's numbers of processes are those of this process: it is in no container.
+pub fn knows_our_pids() -> bool {
+    let namespace = readlinkat(CWD, "/proc/self/ns/pid", Vec::new());
+    namespace.is_ok_and(|name| name.as_bytes() == FIRST_NAMESPACE)
 }
 
 fn bounded(mut text: String, gap: Option<&'static str>) -> LogWindow {

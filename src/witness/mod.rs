@@ -5,6 +5,7 @@ pub mod amd_smi;
 pub mod driver;
 pub mod drm;
 mod files;
+pub mod gpu_use;
 pub mod hip;
 pub mod kernel;
 pub mod kernel_log;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::domain::{DeviceKind, Ended, MemoryReport};
 use crate::facts::Class;
 
+use super::gpu_use::GpuUse;
+
 /// One probe of a step, run as often as the step asks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProbeDone {
@@ -59,6 +61,8 @@ pub struct ProbeProcess {
     pub raised: Option<ProbeRaised>,
     /// Where the operation ran; `None` where there is no answer that could say it.
     pub place: Option<ProbePlace>,
+    /// What the drivers counted for it while it lived; `None` where nobody could read it.
+    pub counted: Option<GpuUse>,
     /// Every result that was carried, judged.
     pub numbers: Vec<ProbeNumbers>,
     /// Every use of memory, judged.
@@ -106,6 +110,8 @@ pub enum ProbePlace {
     Gpu,
     /// On the GPU, as it says itself.
     UnprovenGpu,
+    /// On the GPU, as it says itself, where the driver never saw it.
+    ClaimedGpu,
     /// On the CPU.
     Cpu(WhyCpu),
 }

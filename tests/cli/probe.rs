@@ -112,6 +112,8 @@ fn planted(fault: Option<&str>, args: &[&str]) -> Done {
 fn a_worker_on_a_simulated_machine_ends_in_the_status_and_exit_code_of_what_was_done_to_it() {
     for (fault, code, begins, holds) in [
         (None, 0, "pass ", "numbers are right"),
+        (None, 0, "pass ", "driver 64 MiB and 1 queue on GPU "),
+        (Some("claims_gpu"), 1, "cpu-fallback ", "the driver never saw it there"),
         (Some("hsa_memory_access_fault"), 1, "crash ", "class  page-fault (hsa_memory_access_fault:page-not-present"),
         (Some("rocblas_tensile_missing"), 1, "crash ", "class  library-missing-arch"),
         (Some("hip_invalid_device_function"), 1, "fail ", "class  no-code-for-arch"),

@@ -213,8 +213,18 @@ impl Supervising {
             let _ =
                 writeln!(text, "    kernel its log could not be read ({problem}): resets and faults would not be seen");
         }
-        if let Some(Ran::OnCpu(why)) = ran(self.stand.on, &done.said) {
-            let _ = writeln!(text, "    where  {why}");
+        for (gpu, most) in done.outside.value().into_iter().flat_map(|outside| &outside.most.kfd) {
+            let queues = if most.compute_queues == 1 { "queue" } else { "queues" };
+            let _ = writeln!(text, "    driver {} and {} {queues} on GPU {gpu}", most.vram, most.compute_queues);
+        }
+        match ran(self.stand.on, &done.said, &done.outside) {
+            Some(Ran::OnCpu(why)) => {
+                let _ = writeln!(text, "    where  {why}");
+            }
+            Some(Ran::Contradicted) => {
+                let _ = writeln!(text, "    where  the worker says on the GPU, and the driver never saw it there");
+            }
+            Some(Ran::AsAsked | Ran::Unproven) | None => {}
         }
         for answer in &done.said.answers {
             if let Answered::Raised { text: raised, .. } = &answer.outcome {

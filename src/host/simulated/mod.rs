@@ -9,6 +9,7 @@ mod lock;
 mod program;
 mod store;
 mod tree;
+mod users;
 mod write;
 
 pub use crate::filelock::{Lock, Sharing};
@@ -17,6 +18,7 @@ pub use create::{Faces, create};
 pub use lock::lock;
 pub use program::install_program;
 pub use store::{hold, load, reload, update};
+pub use users::{forget_users, show_user};
 pub use write::{Write, write};
 
 /// Folder of what commands remember of the machine: journals of changes, and the ledger of models.

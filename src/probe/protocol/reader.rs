@@ -143,6 +143,11 @@ impl Reader {
         news
     }
 
+    /// Whether a result came.
+    pub const fn answered(&self) -> bool {
+        !self.said.answers.is_empty()
+    }
+
     /// Everything that was said; `well` where the worker exited with 0.
     pub fn finish(mut self, well: bool) -> Conversation {
         if !self.begun.is_empty() {

@@ -4,6 +4,7 @@
 //! it does not know.
 
 mod isolation;
+mod lookout;
 
 use std::path::Path;
 use std::thread::sleep;
@@ -11,13 +12,17 @@ use std::time::Duration;
 
 use crate::domain::{Ended, Reading};
 use crate::facts::Class;
-use crate::process::{self, Cancel, Clocks, run_listening};
+use crate::process::{self, Cancel, Clocks, Heard, run_listening};
+use crate::witness::gpu_use::Trees;
 use crate::witness::kernel_log::{KernelLog, LogWindow};
 
 use super::classify::{Classified, Pids, Remains, classify};
 use super::protocol::{Conversation, News, Phase, Problem, Reader, Request};
 
+use lookout::Lookout;
+
 pub use isolation::{Launcher, Worker};
+pub use lookout::Outside;
 
 /// When a worker is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +85,8 @@ pub struct Supervised {
     pub stderr: Vec<u8>,
     /// What the kernel logged in the meantime; evidence.
     pub kernel: Reading<LogWindow>,
+    /// What the drivers counted for it while it lived; evidence that is not its own word.
+    pub outside: Reading<Outside>,
     /// How long it took, from the start to the reap.
     pub took: Duration,
 }
@@ -102,7 +109,19 @@ pub fn supervise(
     worker: &Worker,
     request: &Request,
     limits: &Limits,
+    log: Option<&mut KernelLog>,
+    cancel: Cancel,
+) -> Supervised {
+    watch(worker, request, limits, log, None, cancel)
+}
+
+/// As [`supervise`], with a look at what the drivers count for it in these trees.
+pub fn watch(
+    worker: &Worker,
+    request: &Request,
+    limits: &Limits,
     mut log: Option<&mut KernelLog>,
+    trees: Option<&Trees>,
     cancel: Cancel,
 ) -> Supervised {
     let scratch = match tempfile::Builder::new().prefix("rocvet-probe-").tempdir() {
@@ -122,17 +141,36 @@ pub fn supervise(
     let silence = Some(limits.silence);
     let mut running = false;
     let first = Clocks { phase: Some(limits.first), silence };
-    let outcome = run_listening(&child, first, &mut |bytes| match reader.feed(bytes) {
-        News::Nothing => None,
-        // While it compiles it cannot speak.
-        News::Alive(Phase::First) => Some(Clocks { phase: None, silence: None }),
-        // However often it says that it runs, the phase is as long as it is.
-        News::Alive(Phase::Run) if running => Some(Clocks { phase: None, silence }),
-        News::Alive(Phase::Run) | News::Done => {
-            running = true;
-            Some(Clocks { phase: Some(limits.run), silence })
+    let mut lookout = None;
+    let outcome = run_listening(&child, first, &mut |heard| {
+        let bytes = match heard {
+            Heard::Said(bytes) => bytes,
+            Heard::Started(pid) => {
+                lookout = trees.and_then(|trees| Lookout::begin(trees, pid));
+                return None;
+            }
+            Heard::Ending => {
+                lookout.iter().for_each(|lookout| lookout.ends(reader.answered()));
+                return None;
+            }
+        };
+        let news = reader.feed(bytes);
+        if news != News::Nothing {
+            lookout.iter().for_each(|lookout| lookout.spoke(reader.answered()));
+        }
+        match news {
+            News::Nothing => None,
+            // While it compiles it cannot speak.
+            News::Alive(Phase::First) => Some(Clocks { phase: None, silence: None }),
+            // However often it says that it runs, the phase is as long as it is.
+            News::Alive(Phase::Run) if running => Some(Clocks { phase: None, silence }),
+            News::Alive(Phase::Run) | News::Done => {
+                running = true;
+                Some(Clocks { phase: Some(limits.run), silence })
+            }
         }
     });
+    let outside = lookout.map_or(Reading::NotReported, Lookout::end);
     let died = !outcome.ended.success();
     let pids = log.as_deref().is_none_or(KernelLog::knows_our_pids);
     let kernel = log.map_or(Reading::NotReported, |log| {
@@ -141,7 +179,7 @@ pub fn supervise(
         }
         log.window()
     });
-    conclude(outcome, reader, kernel, pids)
+    Supervised { outside, ..conclude(outcome, reader, kernel, pids) }
 }
 
 fn process_limits(limits: &Limits, budget: Option<u32>) -> process::Limits {
@@ -176,7 +214,8 @@ fn conclude(ran: process::Outcome, reader: Reader, kernel: Reading<LogWindow>, p
     if let Some(gap) = kernel.value().and_then(|window| window.gap) {
         classified.kernel_unread.get_or_insert_with(|| gap.to_owned());
     }
-    Supervised { outcome, said, classified, stderr: ran.stderr, kernel, took: ran.took }
+    let outside = Reading::NotReported;
+    Supervised { outcome, said, classified, stderr: ran.stderr, kernel, outside, took: ran.took }
 }
 
 /// A worker's process with its own folder and variables, to be run in another way than a probe: see [`super::warm`].

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::protocol::Kind;
 use super::stand::Stand;
 use super::supervise::{Launcher, Worker, worker_process};
-use crate::process::{Cancel, Clocks, Limits, Outcome, run_listening};
+use crate::process::{Cancel, Clocks, Heard, Limits, Outcome, run_listening};
 
 /// What the parent prints when it can be asked.
 pub const READY: &str = "ready";
@@ -75,8 +75,8 @@ impl WarmParent {
         let (ready, is_ready) = mpsc::channel();
         let waits = thread::spawn(move || {
             let forever = Clocks { phase: None, silence: None };
-            run_listening(&spec, forever, &mut |said| {
-                if said.starts_with(READY.as_bytes()) {
+            run_listening(&spec, forever, &mut |heard| {
+                if matches!(heard, Heard::Said(said) if said.starts_with(READY.as_bytes())) {
                     let _ = ready.send(());
                 }
                 None

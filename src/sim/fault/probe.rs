@@ -36,6 +36,8 @@ reported! {
             "The worker finds no GPU, and computes on the CPU.", "facts/rdna.md section 5";
         Elsewhere "elsewhere"
             "The worker has a GPU, and the operation runs on the CPU all the same.", "facts/rdna.md section 5";
+        ClaimsGpu "claims_gpu"
+            "The worker of a probe says on the GPU, with times and bytes, and the driver never saw it there.", "made up: a wrapper that reports what it was asked for";
         AnothersReset "anothers_reset"
             "Another process's page fault resets the GPU, and the worker of a probe dies with it.", "facts/rdna.md section 2";
     }

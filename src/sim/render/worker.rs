@@ -63,7 +63,8 @@ pub fn death(fault: ProbeFault, pid: u32) -> Option<(LastWords, Ending)> {
             | Misbehaviour::OomRaised
             | Misbehaviour::NoBackend
             | Misbehaviour::NoDevice
-            | Misbehaviour::Elsewhere => None,
+            | Misbehaviour::Elsewhere
+            | Misbehaviour::ClaimsGpu => None,
         },
     }
 }

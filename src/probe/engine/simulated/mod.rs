@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::domain::Signal;
+use crate::domain::{Bytes, Signal};
 use crate::probe::engine::serve::{converse, greet};
 use crate::probe::protocol::{Answer, Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
 use crate::probe::spec::Work;
@@ -28,6 +28,9 @@ use vram::Vram;
 
 /// Signal of a bad address.
 const SEGV: Signal = Signal(11);
+
+/// Device memory of a worker.
+pub const USED: Bytes = Bytes(64 << 20);
 
 /// Exit code of a loader that finds no library; nothing was said before it.
 const LOADER: u8 = 127;
@@ -98,6 +101,14 @@ pub fn serve<O: Write, E: Write, K: Write>(
     Ok(if other == Some(Misbehaviour::DiesAfterBye) { Ending::Die(SEGV) } else { Ending::Exit(0) })
 }
 
+/// Whether the process has the GPU: memory on it, and a queue.
+pub fn has_the_gpu(request: &Request, world: &World<'_>) -> bool {
+    let gpus = Vram::of(world.kernel, world.env, request.probe.seed, None).count();
+    let other = world.fault.and_then(|fault| if let ProbeFault::Other(other) = fault { Some(other) } else { None });
+    let loads = !matches!(world.fault.and_then(|fault| death(fault, world.pid)), Some((_, Ending::Exit(LOADER))));
+    loads && other != Some(Misbehaviour::ClaimsGpu) && place(request.on, other, gpus).0 == Kind::Gpu
+}
+
 fn hello(vram: &Vram, fault: Option<ProbeFault>, pid: u32) -> Hello {
     let is = |other| fault == Some(ProbeFault::Other(other));
     let gpu_backend = !is(Misbehaviour::NoBackend);
@@ -165,6 +176,7 @@ fn spoilt(mut tensor: Tensor, other: Option<Misbehaviour>) -> Tensor {
             | Misbehaviour::NoBackend
             | Misbehaviour::NoDevice
             | Misbehaviour::Elsewhere
+            | Misbehaviour::ClaimsGpu
             | Misbehaviour::AnothersReset,
         )
         | None => {}
@@ -182,11 +194,7 @@ fn place(asked: Kind, other: Option<Misbehaviour>, gpus: usize) -> (Kind, Vec<Ev
     let evidence = match on {
         Kind::Cpu => vec![Evidence::Tensor("cpu".to_owned())],
         Kind::Gpu => {
-            vec![
-                Evidence::Tensor("cuda:0".to_owned()),
-                Evidence::EventTime(1_000_000),
-                Evidence::DeviceMemory(64 << 20),
-            ]
+            vec![Evidence::Tensor("cuda:0".to_owned()), Evidence::EventTime(1_000_000), Evidence::DeviceMemory(USED.0)]
         }
     };
     (on, evidence)

@@ -3,6 +3,7 @@
 use crate::sim::{Errno, FileAnswer, Gpu, KfdNode, Machine, View};
 
 use super::Tree;
+use super::user::LIST;
 
 const TOPOLOGY: &str = "sys/class/kfd/kfd/topology";
 
@@ -37,7 +38,6 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
 
 /// KFD's list of the processes that hold its device. The reference tree was made with nobody there.
 fn processes(tree: &mut Tree, view: &View, machine: &Machine) {
-    const LIST: &str = "sys/class/kfd/kfd/proc";
     tree.dir(LIST);
     for client in view.clients.iter().filter(|_| !machine.quirks.reference_tree) {
         let folder = format!("{LIST}/{}", client.pid);

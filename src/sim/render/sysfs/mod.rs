@@ -7,10 +7,12 @@ mod kfd;
 mod module;
 mod pci;
 mod proc;
+mod user;
 
 use crate::sim::{FileAnswer, Machine, View};
 
 pub use proc::kmsg;
+pub use user::{LIST, alive, user};
 
 /// One entry below `HOST/sys`, `HOST/proc` or `HOST/dev`.
 #[derive(Debug, Clone, PartialEq, Eq)]
