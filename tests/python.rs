@@ -132,7 +132,7 @@ impl Bench {
 fn stand(interpreter: &Path, on: Kind) -> Stand {
     let worker = Worker::python(env!("CARGO_BIN_EXE_validate").as_ref(), interpreter);
     let limits = Limits { settle: Duration::ZERO, silence: Duration::from_secs(300), ..Limits::default() };
-    Stand { engine: Engine::Python, worker, on, limits, log: None, look: None }
+    Stand { limits, log: None, ..Stand::here(Engine::Python, worker, on) }
 }
 
 fn request(id: &str, repeats: u32) -> Request {
@@ -395,7 +395,7 @@ fn asked_for_a_gpu(bench: &Bench) -> Result<Completion, Failed> {
             assert!(hello.gpus == 0 && reason.to_lowercase().contains("autocast"), "{reason}");
             continue;
         }
-        assert_eq!((run.status.clone(), ran(Kind::Gpu, &run.done.said)), expected, "{}", told(&run));
+        assert_eq!((run.status.clone(), ran(Kind::Gpu, &run.done.said, &run.done.outside)), expected, "{}", told(&run));
     }
     Ok(Completion::Completed)
 }
