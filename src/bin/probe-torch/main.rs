@@ -31,12 +31,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> anyhow::Result<()> {
-    match args {
-        [] => {}
+    let is_fork = match args {
+        [] => false,
         // Returns in each fork, whose standard input holds a request like any other's.
-        [flag, socket] if flag == "--warm" => warm::serve(socket.as_ref())?,
+        [flag, socket] if flag == "--warm" => {
+            warm::serve(socket.as_ref())?;
+            true
+        }
         _ => bail!("started with arguments that it does not know; `validate probe NAME --engine torch` starts it"),
-    }
+    };
     let request = rocvet::probe::engine::serve::request(io::stdin().lock())?;
-    work::answer(&request, &mut io::stdout().lock())
+    // Every message is flushed when it is said.
+    work::answer(&request, &mut io::stdout().lock())?;
+    if is_fork { fork::end() } else { Ok(()) }
 }
