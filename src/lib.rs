@@ -22,6 +22,8 @@ pub mod probe;
 
 pub mod matrix;
 
+pub mod shrink;
+
 pub mod topology;
 
 pub mod doctor;

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("journal", &["witness"]),
     ("host", &["domain", "filelock", "process", "sim", "witness"]),
     ("probe", &["domain", "facts", "process", "sim", "topology", "witness"]),
+    ("shrink", &["probe"]),
     ("matrix", &["domain", "facts", "probe", "sim"]),
     ("topology", &["domain", "facts", "witness"]),
     ("doctor", &["domain", "facts", "topology", "witness"]),
@@ -81,6 +82,7 @@ const PURE: &[&str] = &[
     "check",
     "report",
     "matrix",
+    "shrink",
 ];
 
 /// Parts of the other modules that touch none either.

@@ -26,7 +26,9 @@ mod run;
 pub mod schema;
 pub mod selection;
 mod shim;
+mod shrink;
 mod target;
+mod values;
 mod workers;
 
 use std::process::ExitCode;
@@ -85,6 +87,8 @@ enum Command {
     /// Compare two runs, or two hosts: what an upgrade changed, and what it would break
     #[command(after_help = diff::HELP)]
     Diff(Box<diff::DiffArgs>),
+    /// From a failing probe to the smallest that still fails, and what reproduces it elsewhere
+    Shrink(Box<shrink::ShrinkArgs>),
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
@@ -178,6 +182,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Probe(args)) => probe::run(&args),
         Some(Command::Matrix(args)) => matrix::run(&args),
+        Some(Command::Shrink(args)) => shrink::run(&args),
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::HipWitness) => {

@@ -21,4 +21,5 @@ mod probe;
 mod recordings;
 mod results;
 mod resume;
+mod shrink;
 mod support;

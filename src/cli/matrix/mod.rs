@@ -8,7 +8,8 @@ mod sweep;
 
 use clap::{Args, Subcommand};
 
-use super::exit::Outcome;
+use super::exit::{Failure, Outcome};
+use crate::matrix::record::MatrixRecord;
 
 /// The crash matrix.
 #[derive(Debug, Args)]
@@ -33,6 +34,14 @@ impl MatrixArgs {
             MatrixCommand::Show(_) => None,
         }
     }
+}
+
+/// The record of a matrix, by its folder or its id.
+///
+/// # Errors
+/// There is none, or it is none of this version.
+pub(super) fn record(run: &str) -> Result<MatrixRecord, Failure> {
+    show::read(&super::resume::folder(run))
 }
 
 /// # Errors

@@ -11,6 +11,7 @@ use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::run::command;
 use crate::cli::target;
+use crate::cli::values::time;
 use crate::cli::workers::WorkerArgs;
 use crate::cli::{Parsed, results, resume};
 use crate::domain::Provenance;
@@ -46,6 +47,14 @@ pub(super) struct RunArgs {
     sweep: SweepArgs,
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+/// How often, how long, and where the results go.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "How")]
+struct HowArgs {
     /// Processes for each cell: a crash that comes now and then is seen in k of n
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: Option<u32>,
@@ -84,11 +93,6 @@ struct PlaceArgs {
     workers: WorkerArgs,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|_| "a time like 90s, 30m or 2h".to_owned())?;
-    Duration::try_from(span).ok().filter(|time| !time.is_zero()).ok_or_else(|| "a time above zero".to_owned())
-}
-
 /// One cell with where it runs.
 struct Planned {
     cell: Cell,
@@ -118,7 +122,7 @@ struct Shared {
 /// # Errors
 /// Wrong input, a missing worker, results that cannot be written.
 pub(super) fn run(args: &RunArgs) -> Outcome {
-    let Some(run) = &args.resume else { return perform(args, None) };
+    let Some(run) = &args.how.resume else { return perform(args, None) };
     let (folder, earlier) = MatrixFolder::take_up(&resume::folder(run)).map_err(resume::refused)?;
     let other = || resume::other_command(&earlier.command, "matrix run");
     let args = match crate::cli::parsed(&earlier.command)? {
@@ -129,12 +133,12 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
 }
 
 fn perform(args: &RunArgs, earlier: Option<(MatrixFolder, EarlierMatrix)>) -> Outcome {
-    let limits = Limits { first: args.timeout, ..Limits::default() };
+    let limits = Limits { first: args.how.timeout, ..Limits::default() };
     let shared = shared(args, &limits)?;
-    if args.dry_run {
+    if args.how.dry_run {
         let longest = limits.first + limits.run;
         let cells = shared.planned.into_iter().map(|each| (each.cell, each.expected)).collect();
-        let plan = Plan { cells, repeat: shared.repeat, longest, budget: args.budget };
+        let plan = Plan { cells, repeat: shared.repeat, longest, budget: args.how.budget };
         return crate::cli::print(plan.table(console::screen()).as_bytes());
     }
     let plan = digest(shared.planned.iter().map(Planned::id));
@@ -146,7 +150,7 @@ fn perform(args: &RunArgs, earlier: Option<(MatrixFolder, EarlierMatrix)>) -> Ou
         }
         None => {
             let clock = Clock::start();
-            let results = results::folder(args.results.as_deref());
+            let results = results::folder(args.how.results.as_deref());
             let folder = MatrixFolder::begin(&results, &clock.run_id(), command(), plan);
             (clock, command(), folder.map_err(Failure::unavailable)?, Progress::new())
         }
@@ -203,7 +207,7 @@ fn shared(args: &RunArgs, limits: &Limits) -> Result<Shared, Failure> {
         });
         return Ok(Shared {
             planned: planned.collect(),
-            repeat: args.repeat.unwrap_or(1),
+            repeat: args.how.repeat.unwrap_or(1),
             host: "each reported cell's simulated machine".to_owned(),
             provenance: Provenance::Simulated,
             machine: None,
@@ -224,7 +228,7 @@ fn shared(args: &RunArgs, limits: &Limits) -> Result<Shared, Failure> {
     });
     Ok(Shared {
         planned: planned.collect(),
-        repeat: args.repeat.unwrap_or(5),
+        repeat: args.how.repeat.unwrap_or(5),
         host: target::description(Some(&host)),
         provenance,
         machine: Some(host),
@@ -342,7 +346,7 @@ impl Sweeping<'_> {
         if self.cancel.is_cancelled() {
             return Some("interrupted".to_owned());
         }
-        let budget = self.args.budget.filter(|budget| self.watch.elapsed() >= *budget);
+        let budget = self.args.how.budget.filter(|budget| self.watch.elapsed() >= *budget);
         budget.map(|budget| format!("the budget of {} was used up", told(budget)))
     }
 

@@ -62,7 +62,7 @@ pub(super) fn run(args: &ShowArgs) -> Outcome {
 }
 
 /// The record of a run, as untrusted.
-fn read(folder: &Path) -> Result<MatrixRecord, Failure> {
+pub(super) fn read(folder: &Path) -> Result<MatrixRecord, Failure> {
     let bytes = Tree::open(folder).and_then(|tree| tree.read(RECORD_FILE, MatrixRecord::MAX_BYTES));
     let none = "no finished matrix; `validate matrix run` makes one, and `--resume` goes on with one that was cut off";
     let bytes = bytes.map_err(|error| Failure::usage(anyhow!("{error}: {none}")))?;

@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use crate::cli::exit::Failure;
+use crate::cli::values::variable;
 use crate::facts::{mitigation, mitigations};
 use crate::matrix::cell::Sweep;
 use crate::matrix::setting::{FAMILIES, FIND_MODES, Setting};
@@ -51,15 +52,6 @@ pub(super) struct SweepArgs {
     /// This variable in the worker's environment, beside without it
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, String)>,
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("written like HSA_ENABLE_SDMA=0")?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || !name.chars().all(plain) {
-        return Err(format!("{name:?} names no environment variable"));
-    }
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 impl SweepArgs {

@@ -15,6 +15,7 @@ use super::console;
 use super::exit::{Exit, Failure, Outcome};
 use super::list::Screen;
 use super::target;
+use super::values::{kind, time};
 use super::workers::WorkerArgs;
 use crate::host::simulated::KMSG_FILE;
 use crate::host::{Asking, Host};
@@ -106,7 +107,7 @@ struct ProcessArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: u32,
     /// Run the probes in turn, each again and again, until so much time is over: 90s, 30m, 1h30m
-    #[arg(long, value_name = "TIME", value_parser = soak::time, conflicts_with = "repeat")]
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "repeat")]
     soak: Option<Duration>,
     /// Longest time to the first result, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -152,10 +153,6 @@ fn dtype(text: &str) -> Result<Dtype, String> {
 fn engine(text: &str) -> Result<Engine, String> {
     let known = || Engine::ALL.map(Engine::name).join(", ");
     Engine::ALL.into_iter().find(|each| each.name() == text).ok_or_else(|| format!("one of {}", known()))
-}
-
-fn kind(text: &str) -> Result<Kind, String> {
-    Kind::ALL.into_iter().find(|each| each.name() == text).ok_or_else(|| "one of gpu, cpu".to_owned())
 }
 
 fn direction(text: &str) -> Result<Direction, String> {

@@ -18,19 +18,8 @@ use crate::run::Stopwatch;
 
 use super::supervised::{Supervising, code};
 
-/// Longest soak.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
-
 /// Most kinds of outcomes of one probe that are told.
 const TOLD: usize = 8;
-
-/// Reads a time like `30m` or `1h 30m`.
-pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let help = || "a time like 90s, 30m or 1h30m, from 1s to 7d".to_owned();
-    let time = text.parse::<SignedDuration>().map_err(|_| help())?;
-    let time = Duration::try_from(time).map_err(|_| help())?;
-    if (Duration::from_secs(1)..=LONGEST).contains(&time) { Ok(time) } else { Err(help()) }
-}
 
 /// One probe of a soak.
 struct Soaked<'a> {
@@ -127,6 +116,7 @@ fn shown(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::values::time;
 
     #[test]
     fn a_time_is_read_as_people_write_it_and_read_back_as_it_is_shown() {

@@ -1,0 +1,10 @@
+//! From a failing probe to the smallest that still fails in the same way, and what reproduces that elsewhere. Pure: who
+//! calls runs the probes.
+
+mod candidate;
+mod reproducer;
+mod search;
+
+pub use candidate::Candidate;
+pub use reproducer::{Reproducer, reproducer};
+pub use search::{Shrunk, Trial, shrink};
