@@ -117,7 +117,7 @@ impl Bench {
 
     /// A program that does this first, in Python, and is the worker then.
     fn planted(&self, code: &str) -> PathBuf {
-        let worker = "exec(compile(sys.argv[3], '<string>', 'exec'), {'__name__': '__main__'})";
+        let worker = "exec(compile(sys.argv[4], 'probe_worker.py', 'exec'), {'__name__': '__main__'})";
         self.script(&format!("#!{}\nimport os, sys, time, torch\n{code}\n{worker}\n", self.interpreter.display()))
     }
 
@@ -332,10 +332,13 @@ fn no_interpreter(bench: &Bench) -> Result<Completion, Failed> {
         (format!("#!/bin/sh\nexec {python} -S \"$@\"\n"), Class::Setup),
         ("#!/bin/sh\necho no such option: -I >&2; exit 2\n".to_owned(), Class::Unknown),
         ("#!/no/such/python\n".to_owned(), Class::Setup),
+        // A shell takes no line of the worker for a command.
+        ("#!/bin/sh\nexec /bin/sh \"$@\"\n".to_owned(), Class::Unknown),
     ] {
         let run = run(&bench.script(&script), "matmul/f32/8x8x8", 1);
         assert!(matches!(run.status, Status::NotEvaluated { .. }), "{script}: {}", told(&run));
         assert_eq!((run.done.classified.class, run.done.said.hello.is_none()), (Some(class), true), "{script}");
+        assert!(!told(&run).contains("not found"), "{}", told(&run));
     }
     Ok(Completion::Completed)
 }

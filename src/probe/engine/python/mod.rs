@@ -8,11 +8,15 @@ use crate::probe::supervise::Worker;
 /// The worker.
 const SOURCE: &str = include_str!("probe_worker.py");
 
+/// What runs it. One line that no shell can read, so that a program that is no Python does nothing: a shell that was handed
+/// the file itself would take its lines for commands.
+const RUN: &str = "import sys; exec(compile(sys.argv[1], 'probe_worker.py', 'exec'))";
+
 impl Worker {
     /// The engine python on this interpreter, an absolute path. It is isolated (`-I`) from the variables and the packages of
     /// whoever calls: what it imports is its own.
     pub fn python(validate: &Path, interpreter: &Path) -> Self {
-        Self::of(validate, interpreter, vec!["-I".into(), "-c".into(), SOURCE.into()])
+        Self::of(validate, interpreter, vec!["-I".into(), "-c".into(), RUN.into(), SOURCE.into()])
     }
 }
 

@@ -1,7 +1,7 @@
 """The engine python: a worker of `validate probe` on whatever PyTorch the interpreter that runs it has.
 
-It needs Python 3.7 or later, its standard library, and PyTorch 1.13 or later. `validate` carries this file and starts it
-as `python -I -c FILE`; standard input holds one request and standard output takes messages (src/probe/protocol/mod.rs),
+It needs Python 3.7 or later, its standard library, and PyTorch 1.13 or later. `validate` carries this file and hands it
+to the interpreter as an argument; standard input holds one request and standard output takes messages (src/probe/protocol/mod.rs),
 inputs and what of a result is carried are those of src/probe/tensor.rs, operations those of src/probe/spec/.
 
 What PyTorch raises about memory, or about an operation that it does not have, is said in a message. Everything else it
