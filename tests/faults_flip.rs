@@ -122,6 +122,7 @@ fn without_claims(mut case: Case) -> Option<Case> {
             | CheckSpec::WitnessReadable
             | CheckSpec::ProbeOutcome
             | CheckSpec::ProbeNumbers
+            | CheckSpec::ProbeMemory
             | CheckSpec::FallbackTaken
             | CheckSpec::FallbackWorks) => spec.clone(),
         };

@@ -18,6 +18,7 @@ mod memory_per_device;
 mod partition_legal;
 mod partition_modes;
 mod partition_profiles;
+mod probe_memory;
 mod probe_numbers;
 mod probe_outcome;
 mod probes;
@@ -64,6 +65,7 @@ pub const fn about(id: CheckId) -> &'static About {
         CheckId::WitnessReadable => &witness_readable::ABOUT,
         CheckId::ProbeOutcome => &probe_outcome::ABOUT,
         CheckId::ProbeNumbers => &probe_numbers::ABOUT,
+        CheckId::ProbeMemory => &probe_memory::ABOUT,
         CheckId::FallbackTaken => &fallback_taken::ABOUT,
         CheckId::FallbackWorks => &fallback_works::ABOUT,
     }
@@ -92,6 +94,7 @@ pub fn evaluate(spec: &CheckSpec, seen: &Observations) -> Evaluation {
         CheckSpec::WitnessReadable => witness_readable::evaluate(seen),
         CheckSpec::ProbeOutcome => probe_outcome::evaluate(seen),
         CheckSpec::ProbeNumbers => probe_numbers::evaluate(seen),
+        CheckSpec::ProbeMemory => probe_memory::evaluate(seen),
         CheckSpec::FallbackTaken => fallback_taken::evaluate(seen),
         CheckSpec::FallbackWorks => fallback_works::evaluate(seen),
     }

@@ -67,6 +67,8 @@ checks! {
     ProbeOutcome = "probe.outcome",
     /// The numbers of every probe are right.
     ProbeNumbers = "probe.numbers",
+    /// Memory that probes used gave what it must and held what was written.
+    ProbeMemory = "probe.memory",
     /// What was to run on the GPU ran there.
     FallbackTaken = "fallback.taken",
     /// What was to run on the CPU in place of the GPU did, and how much slower it is.
@@ -142,6 +144,8 @@ pub enum CheckSpec {
     ProbeOutcome,
     /// See [`CheckId::ProbeNumbers`].
     ProbeNumbers,
+    /// See [`CheckId::ProbeMemory`].
+    ProbeMemory,
     /// See [`CheckId::FallbackTaken`].
     FallbackTaken,
     /// See [`CheckId::FallbackWorks`].
@@ -172,6 +176,7 @@ impl CheckSpec {
             Self::WitnessReadable => CheckId::WitnessReadable,
             Self::ProbeOutcome => CheckId::ProbeOutcome,
             Self::ProbeNumbers => CheckId::ProbeNumbers,
+            Self::ProbeMemory => CheckId::ProbeMemory,
             Self::FallbackTaken => CheckId::FallbackTaken,
             Self::FallbackWorks => CheckId::FallbackWorks,
         }

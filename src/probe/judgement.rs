@@ -28,13 +28,16 @@ impl Judgement {
         }
     }
 
-    /// The status of a probe with such results; `None` where all are right. Wrong data is worse than a failure, which is
-    /// worse than a worker that contradicts itself.
+    /// The status of a probe with such results; `None` where all are right.
     pub fn worst(each: &[Self]) -> Option<Status> {
-        let failing: Vec<Status> = each.iter().filter_map(Self::failing).collect();
-        let worst = [Status::NumericError, Status::Fail].into_iter().find(|worst| failing.contains(worst));
-        worst.or_else(|| failing.into_iter().next())
+        worst(each.iter().filter_map(Self::failing).collect())
     }
+}
+
+/// Of several ways to fail the one that says most: wrong data, then any failure, then a worker that says nothing.
+pub(super) fn worst(failing: Vec<Status>) -> Option<Status> {
+    let worst = [Status::NumericError, Status::Fail].into_iter().find(|worst| failing.contains(worst));
+    worst.or_else(|| failing.into_iter().next())
 }
 
 impl fmt::Display for Judgement {

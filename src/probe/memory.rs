@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::judgement::worst;
 use super::protocol::MemoryReport;
 use super::spec::Memory;
 use crate::domain::{AllocMode, Bytes, Status};
@@ -266,32 +267,29 @@ fn share(of: Bytes, percent: u64) -> Bytes {
 }
 
 impl MemoryUse {
-    /// The status of a probe whose memory was used like this; `None` where that was right. Data that changes comes first;
-    /// a report that cannot be says nothing of the device.
+    /// The status of a probe whose memory was used like this; `None` where that was right.
     pub fn failing(&self) -> Option<Status> {
-        let Self::Wrong { problems, .. } = self else { return None };
-        if problems.iter().any(Problem::is_of_data) {
-            return Some(Status::NumericError);
+        match self {
+            Self::Right { .. } => None,
+            Self::Wrong { problems, .. } => worst(problems.iter().map(Problem::failing).collect()),
         }
-        let broken = problems.iter().find_map(|problem| match problem {
-            Problem::Impossible { .. } => Some(Status::Error { problem: problem.to_string() }),
-            Problem::PatternBroken { .. }
-            | Problem::NeighbourChanged { .. }
-            | Problem::NeighbourUnchecked
-            | Problem::FellShort { .. }
-            | Problem::RefusedEarly { .. }
-            | Problem::NotRefused { .. }
-            | Problem::PastLimit { .. }
-            | Problem::OtherTotal { .. }
-            | Problem::CheckedLess { .. } => None,
-        });
-        Some(broken.unwrap_or(Status::Fail))
     }
 }
 
 impl Problem {
-    const fn is_of_data(&self) -> bool {
-        matches!(self, Self::PatternBroken { .. } | Self::NeighbourChanged { .. })
+    /// What it makes of a probe. Of a worker that contradicts itself, or did not look, nothing follows for the device.
+    fn failing(&self) -> Status {
+        match self {
+            Self::PatternBroken { .. } | Self::NeighbourChanged { .. } => Status::NumericError,
+            Self::FellShort { .. }
+            | Self::RefusedEarly { .. }
+            | Self::NotRefused { .. }
+            | Self::PastLimit { .. }
+            | Self::OtherTotal { .. } => Status::Fail,
+            Self::NeighbourUnchecked | Self::CheckedLess { .. } | Self::Impossible { .. } => {
+                Status::Error { problem: self.to_string() }
+            }
+        }
     }
 }
 

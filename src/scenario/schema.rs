@@ -333,6 +333,8 @@ checks! {
     ProbeOutcome = "probe.outcome" {}
     /// The numbers of every probe are right.
     ProbeNumbers = "probe.numbers" {}
+    /// Memory that probes used gave what it must and held what was written.
+    ProbeMemory = "probe.memory" {}
     /// What was to run on the GPU ran there.
     FallbackTaken = "fallback.taken" {}
     /// What was to run on the CPU in place of the GPU did, and how much slower it is.

@@ -152,7 +152,7 @@ pub struct ProbeMemory {
     pub text: String,
 }
 
-/// One way of a use of memory to be wrong.
+/// One way of a use of memory to be wrong; each explains those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WrongMemory {
     /// The report contradicts itself: nothing is known of the device.
@@ -161,8 +161,8 @@ pub enum WrongMemory {
     PatternBroken,
     /// The data of the device beside it was changed.
     NeighbourChanged,
-    /// The data of the device beside it was to be looked at, and was not.
-    NeighbourUnchecked,
+    /// The runtime reports another size than the machine gives the device.
+    OtherTotal,
     /// The device gave out more than it is held to.
     PastLimit,
     /// More than there is was granted.
@@ -171,8 +171,8 @@ pub enum WrongMemory {
     FellShort,
     /// An allocation was refused long before the device's memory was used up.
     RefusedEarly,
-    /// The runtime reports another size than the machine gives the device.
-    OtherTotal,
+    /// The data of the device beside it was to be looked at, and was not.
+    NeighbourUnchecked,
     /// Less was read back than was to be.
     CheckedLess,
 }

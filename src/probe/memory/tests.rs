@@ -95,26 +95,20 @@ fn data_that_changes_is_a_numeric_error_in_every_operation() {
 
 #[test]
 fn every_other_way_to_be_wrong_is_a_failure_that_says_how() {
-    let unread = |report: MemoryReport| MemoryReport { checked: Bytes(0), ..report };
     for (operation, report, says) in [
         (LADDER, refused(12), "12288 MiB allocated where 22118"),
         (LADDER, refused(12), "(HIP out of memory.)"),
         (LADDER, used(21), "21504 MiB allocated where"),
-        (LADDER, MemoryReport { checked: Bytes(GIB), ..used(22) }, "1024 MiB read back where 22528 MiB were to be"),
         (LADDER, used(25), "25600 MiB granted on a device that is held to 24576 MiB"),
-        (ISOLATION, used(22), "the neighbouring device's data was not looked at"),
         (ISOLATION, beside(0, refused(3)), "3072 MiB allocated where"),
         (CHURN, refused(0), "refused after 0 bytes of 24576 MiB"),
-        (CHURN, used(1), "1024 MiB read back where 3072 MiB were to be"),
         (CHURN, MemoryReport { allocated: Bytes(5), ..used(3) }, "5 bytes allocated where 1024 MiB"),
         (COPY, refused(0), "refused after"),
-        (COPY, unread(used(1)), "0 bytes read back where 1024 MiB"),
         (Memory::OutOfMemory, used(48), "49152 MiB granted where there are 24576 MiB, and nothing refused"),
         (Memory::PastLimit, used(48), "49152 MiB granted on a device that is held to 24576 MiB"),
         (Memory::PastLimit, refused(25), "25600 MiB granted on a device that is held to"),
         (Memory::PastLimit, used(24), "and nothing refused"),
         (Memory::PastLimit, refused(12), "refused after 12288 MiB of 24576 MiB"),
-        (Memory::PastLimit, unread(refused(24)), "0 bytes read back where"),
     ] {
         for known in [known(CAPPED), known(None), Capacity::default()] {
             wrong(&operation, &report, &known, says, &Status::Fail);
@@ -134,6 +128,28 @@ fn the_whole_gpu_s_memory_on_a_partition_is_found() {
     right(&Memory::PastLimit, &close, &known(CAPPED));
     // Where nobody knows better, the runtime is believed.
     right(&LADDER, &whole(used(180)), &Capacity::default());
+}
+
+#[test]
+fn of_what_was_not_looked_at_nothing_follows_for_the_device() {
+    let unread = |report: MemoryReport| MemoryReport { checked: Bytes(0), ..report };
+    for (operation, report, says) in [
+        (LADDER, MemoryReport { checked: Bytes(GIB), ..used(22) }, "1024 MiB read back where 22528 MiB were to be"),
+        (ISOLATION, used(22), "the neighbouring device's data was not looked at"),
+        (CHURN, used(1), "1024 MiB read back where 3072 MiB were to be"),
+        (COPY, unread(used(1)), "0 bytes read back where 1024 MiB"),
+        (Memory::PastLimit, unread(refused(24)), "0 bytes read back where"),
+    ] {
+        let judged = judge(&operation, &report, &known(CAPPED));
+        assert!(judged.to_string().contains(says), "{judged}");
+        assert!(matches!(judged.failing(), Some(Status::Error { .. })), "{judged}");
+    }
+    // The last block of a growth that was refused may have gone for the room to compare.
+    let spared = MemoryReport { checked: Bytes(22 * GIB - (300 << 20)), ..refused(22) };
+    right(&LADDER, &spared, &known(CAPPED));
+    // What is known all the same is said.
+    let short = MemoryReport { checked: Bytes(GIB), ..used(12) };
+    assert_eq!(judge(&LADDER, &short, &known(CAPPED)).failing(), Some(Status::Fail));
 }
 
 #[test]

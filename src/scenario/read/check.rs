@@ -37,6 +37,7 @@ pub(in super::super) const fn parameters(id: CheckId) -> &'static [&'static str]
         | CheckId::WitnessReadable
         | CheckId::ProbeOutcome
         | CheckId::ProbeNumbers
+        | CheckId::ProbeMemory
         | CheckId::FallbackTaken
         | CheckId::FallbackWorks => &[],
     }
@@ -81,6 +82,7 @@ const fn place(id: CheckId) -> &'static str {
         CheckId::WitnessReadable => "[[check]] witness.readable",
         CheckId::ProbeOutcome => "[[check]] probe.outcome",
         CheckId::ProbeNumbers => "[[check]] probe.numbers",
+        CheckId::ProbeMemory => "[[check]] probe.memory",
         CheckId::FallbackTaken => "[[check]] fallback.taken",
         CheckId::FallbackWorks => "[[check]] fallback.works",
     }
@@ -133,6 +135,7 @@ fn spec(id: CheckId, fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option
         CheckId::WitnessReadable => CheckSpec::WitnessReadable,
         CheckId::ProbeOutcome => CheckSpec::ProbeOutcome,
         CheckId::ProbeNumbers => CheckSpec::ProbeNumbers,
+        CheckId::ProbeMemory => CheckSpec::ProbeMemory,
         CheckId::FallbackTaken => CheckSpec::FallbackTaken,
         CheckId::FallbackWorks => CheckSpec::FallbackWorks,
     })
