@@ -256,7 +256,9 @@ fn caller_killed() -> Result<(), Failed> {
     let asked = Request::new("matmul/f32/4x4x4".parse()?, Kind::Cpu);
     caller.stdin.take().unwrap().write_all(&serde_json::to_vec(&asked)?)?;
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(caller.stdout.take().unwrap()), &mut line)?;
+    // Kept open: a fork that cannot speak would end by itself.
+    let mut said = std::io::BufReader::new(caller.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut said, &mut line)?;
     let hello: serde_json::Value = serde_json::from_str(&line)?;
     caller.kill()?;
     caller.wait()?;
