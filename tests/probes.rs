@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use rocvet::domain::{Bytes, Ended, Limit, Signal, Status};
 use rocvet::facts::{Class, Severity, Stream, signature, signatures};
-use rocvet::host::simulated::{Faces, KMSG_FILE, create};
+use rocvet::host::simulated::{Faces, KMSG_FILE, STARTS_FILE, create};
 use rocvet::probe::ProbeSpec;
 use rocvet::probe::engine::reference;
 use rocvet::probe::fallback::{Fallback, Ran, ran};
 use rocvet::probe::protocol::{Kind, Outcome, Problem, Raised, Request};
 use rocvet::probe::spec::{Dtype, Operation};
+use rocvet::probe::stand::Stand;
 use rocvet::probe::supervise::{Launcher, Limits, ProbeOutcome, Supervised, Worker, supervise, watch};
 use rocvet::probe::verdict::status;
 use rocvet::probe::{Judgement, Numbers, judge};
@@ -355,6 +356,51 @@ fn a_worker_that_shows_nothing_itself_is_believed_where_the_driver_saw_it() {
         let done = bench.run(&mute, &patient());
         assert_eq!(done.said.answers.len(), 1, "{kernel}: {:?} {}", done.said, String::from_utf8_lossy(&done.stderr));
         assert_eq!(ran(Kind::Gpu, &done.said, &done.outside), Some(expected), "{kernel}: {:?}", done.outside);
+    }
+}
+
+/// A stand on the GPU of a simulated machine with this planted, its trees shown.
+fn stand(fault: &str) -> (TempDir, Stand) {
+    let host = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut machine = machine_named("rx6800xt").unwrap();
+    machine.faults = vec![format!("probe={fault}").parse::<Fault>().unwrap()];
+    create(host.path(), &machine, Faces::Both).unwrap();
+    let stand = Stand::simulated(&validate(), host.path(), host.path().join(KMSG_FILE));
+    let stand = Stand { limits: patient(), ..stand };
+    (host, stand)
+}
+
+#[test]
+fn what_befalls_the_machine_while_a_probe_runs_well_stops_the_run() {
+    for (fault, status, told) in [
+        ("oops", Status::KernelFault, Some("kernel taint D")),
+        ("falls_off", Status::KernelFault, Some("is gone from sysfs")),
+        ("k_device_lost", Status::Crash { signal: Signal(6) }, Some("gpu-lost")),
+        ("zeros", Status::NumericError, None),
+    ] {
+        let (_host, stand) = stand(fault);
+        let run = stand.run(&request(1), &Cancel::new()).unwrap();
+        assert_eq!(run.status, status, "{fault}");
+        match (run.stop, told) {
+            (Some(stop), Some(told)) => assert!(stop.to_string().contains(told), "{fault}: {stop}"),
+            (stop, told) => assert_eq!((stop, told), (None, None), "{fault}"),
+        }
+    }
+}
+
+#[test]
+fn what_another_s_reset_took_down_is_run_again_alone_and_that_counts() {
+    let starts = |host: &TempDir| std::fs::read(host.path().join(STARTS_FILE)).unwrap().len();
+    for (fault, status, times) in [
+        ("anothers_reset@start=1", Status::Pass, 2),
+        ("anothers_reset", Status::Collateral, 2),
+        ("hsa_memory_access_fault", Status::Crash { signal: Signal(6) }, 1),
+    ] {
+        let (host, stand) = stand(fault);
+        let run = stand.run(&request(1), &Cancel::new()).unwrap();
+        assert_eq!((&run.status, starts(&host)), (&status, times), "{fault}");
+        let before = run.before.map(|before| before.status);
+        assert_eq!(before, (times == 2).then_some(Status::Collateral), "{fault}");
     }
 }
 

@@ -132,7 +132,7 @@ impl Bench {
 fn stand(interpreter: &Path, on: Kind) -> Stand {
     let worker = Worker::python(env!("CARGO_BIN_EXE_validate").as_ref(), interpreter);
     let limits = Limits { settle: Duration::ZERO, silence: Duration::from_secs(300), ..Limits::default() };
-    Stand { limits, log: None, ..Stand::here(Engine::Python, worker, on) }
+    Stand { limits, ..Stand::here(Engine::Python, worker, on) }
 }
 
 fn request(id: &str, repeats: u32) -> Request {
@@ -293,7 +293,14 @@ fn raised(bench: &Bench) -> Result<Completion, Failed> {
         None,
         Cancel::new(),
     );
-    let run = ProbeRun { status: rocvet::probe::verdict::status(&run, Kind::Cpu, &[]), done: run, judged: vec![] };
+    let run = ProbeRun {
+        status: rocvet::probe::verdict::status(&run, Kind::Cpu, &[]),
+        done: run,
+        judged: vec![],
+        unwatched: None,
+        stop: None,
+        before: None,
+    };
     assert_eq!(of(&run).0, Raised::OutOfMemory, "{}", told(&run));
     assert_eq!(run.status, Status::Fail);
     for (error, kind) in [

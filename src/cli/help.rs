@@ -90,6 +90,7 @@ Examples:
   validate probe conv-boundary --engine torch --on cpu
   validate probe conv-boundary --worker torch=/opt/rocvet/validate-probe-torch --repeat 3
   validate probe conv-boundary --worker python=/venvs/rocm52/bin/python
+  validate probe --resume 20261121T142313Z-001205   go on after a signal, a kill or a reboot
 
 Exit codes: 0 every number is right, 1 some are not or a worker died, 3 something could not be evaluated, 64 there is no such
 probe, 69 the engine is not there or cannot do it, 70 a worker broke the protocol, 112 stopped: the machine cannot be trusted";

@@ -141,6 +141,8 @@ pub(crate) enum Parsed {
     Run(Box<run::RunArgs>),
     /// `validate matrix`.
     Matrix(Box<matrix::MatrixArgs>),
+    /// `validate probe`.
+    Probe(Box<probe::ProbeArgs>),
     /// Any other.
     Other,
 }
@@ -158,6 +160,7 @@ fn parsed(words: &[String]) -> Result<Parsed, Failure> {
         None => Parsed::Run(Box::new(cli.run)),
         Some(Command::Run(args)) => Parsed::Run(args),
         Some(Command::Matrix(args)) => Parsed::Matrix(args),
+        Some(Command::Probe(args)) => Parsed::Probe(args),
         Some(_) => Parsed::Other,
     })
 }

@@ -19,7 +19,7 @@ use crate::probe::engine::{reference, simulated as engine};
 use crate::probe::protocol::{Answer, Evidence, Hello, Kind, Outcome, PROTOCOL, Raised, Request};
 use crate::probe::{Output, ProbeSpec, Tensor};
 use crate::sim::Fault;
-use crate::sim::fault::Named;
+use crate::sim::fault::{Misbehaviour, Named, ProbeFault};
 use crate::sim::render::worker::Ending;
 
 use super::dying::{die, hang, ignore_stop_signals};
@@ -100,6 +100,11 @@ fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
     let used = engine::has_the_gpu(request, &world).then_some(engine::USED);
     simulated::show_user(host, &machine, world.pid, used)?;
     let ending = engine::serve(request, &world, &mut mouth)?;
+    match fault {
+        Some(ProbeFault::Other(Misbehaviour::Oops)) => simulated::oops(host)?,
+        Some(ProbeFault::Other(Misbehaviour::FallsOff)) => simulated::fall_off(host)?,
+        Some(ProbeFault::Other(_) | ProbeFault::Signature(_) | ProbeFault::Memory(_)) | None => {}
+    }
     Ok(end(ending))
 }
 

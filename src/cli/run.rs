@@ -1,6 +1,7 @@
 //! `validate run`: the main job.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -93,7 +94,9 @@ pub fn run(args: &RunArgs) -> Outcome {
     let (folder, earlier) = RunFolder::take_up(&resume::folder(run)).map_err(resume::refused)?;
     let args = match super::parsed(&earlier.command)? {
         Parsed::Run(args) => args,
-        Parsed::Matrix(_) | Parsed::Other => return Err(resume::other_command(&earlier.command, "run")),
+        Parsed::Matrix(_) | Parsed::Probe(_) | Parsed::Other => {
+            return Err(resume::other_command(&earlier.command, "run"));
+        }
     };
     tell(&args, carry_out(&args, Some((folder, earlier)))?)
 }
@@ -180,7 +183,7 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
         None => Lab::Simulated { scratch: scratch.path().to_owned(), program: program.clone() },
     };
     let stands = Stands { validate: program, here: workers(programs, host.as_ref(), &plan)? };
-    let bed = Bed { lab, stands, asking, folder: folder.path().to_owned() };
+    let bed = Bed { lab, stands, asking, folder: folder.path().to_owned(), halt: OnceLock::new() };
     let options = Options { jobs, repeat: args.selection.repeat.get(), retries: *retries };
     let mut journal = Journal { folder: &mut folder, bar: Bar::new(plan.cases.len()), durable, boot_id, failed: None };
     let left = journal.left(&plan.cases, &progress, host.as_ref());
@@ -204,9 +207,10 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
     }
 
     let coverage = Coverage::of(&cases);
-    let exit = match unrestored {
-        Some(trouble) => crate::run::Exit::unrestored(&trouble.to_string()),
-        None => exit_of(&cases, &coverage, interrupt.signal()),
+    let exit = match (unrestored, bed.halt.get()) {
+        (Some(trouble), _) => crate::run::Exit::unrestored(&trouble.to_string()),
+        (None, Some(why)) => crate::run::Exit::stopped(why),
+        (None, None) => exit_of(&cases, &coverage, interrupt.signal()),
     };
     let incomplete = cases.iter().any(|case| case.status.meaning() == Meaning::Incomplete);
     let record = RunRecord {

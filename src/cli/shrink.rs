@@ -124,8 +124,8 @@ impl Shrinking<'_> {
         stand.worker.env.extend(env);
         let run = stand.run(&Request::new(candidate.probe.clone(), stand.on), &self.cancel);
         let run = run.map_err(Failure::unavailable)?;
-        if let Some(class) = run.done.stops_the_run() {
-            self.stopped = Some(format!("{class}. {}", class.advice()));
+        if let Some(stop) = run.stop {
+            self.stopped = Some(format!("{stop}. {}", stop.advice()));
         }
         Ok(run)
     }

@@ -14,13 +14,16 @@ pub mod judge;
 pub mod judgement;
 pub mod memory;
 pub mod protocol;
+pub mod record;
 pub mod soak;
 pub mod spec;
 pub mod stand;
 pub mod supervise;
+pub mod system_journal;
 pub mod tensor;
 pub mod verdict;
 pub mod warm;
+pub mod watch;
 
 pub use judge::{Numbers, judge};
 pub use judgement::Judgement;

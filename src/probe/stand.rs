@@ -13,13 +13,15 @@ use super::memory::{self, Capacity};
 use super::protocol::{Kind, Outcome, Request};
 use super::spec::Work;
 use super::supervise::{Launcher, Limits, Supervised, Worker, watch};
+use super::system_journal::{self, SystemJournal};
 use super::verdict::status;
+use super::watch::{Stop, Watch};
 use super::{Judgement, Output, ProbeSpec, judge};
 use crate::domain::Status;
 use crate::process::Cancel;
 use crate::witness::Snapshot;
 use crate::witness::gpu_use::Trees;
-use crate::witness::kernel_log::{self, KernelLog};
+use crate::witness::kernel_log::{self, KernelLog, Log};
 
 /// What computes a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,12 +63,23 @@ pub struct Stand {
     pub on: Kind,
     /// When it is stopped.
     pub limits: Limits,
-    /// The kernel's log of its machine; `None` where nobody gave one.
-    pub log: Option<PathBuf>,
+    /// The folder that shows its machine's `/proc` and `/sys`.
+    pub root: PathBuf,
+    /// The kernel's log of its machine.
+    pub log: LogSource,
     /// Where its machine shows what its drivers count for a process.
     pub trees: Trees,
     /// What sysfs and KFD show of its machine, by which uses of memory are judged; `None` where nobody looked.
     pub look: Option<Snapshot>,
+}
+
+/// Where the kernel's log of a machine is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogSource {
+    /// A file that grows like it.
+    File(PathBuf),
+    /// This machine's: the kernel's own device, or else the system's journal.
+    Here,
 }
 
 /// What came of a probe that was run once.
@@ -78,17 +91,31 @@ pub struct ProbeRun {
     pub judged: Vec<Judgement>,
     /// What it amounts to.
     pub status: Status,
+    /// Why no log of the kernel was watched: then nothing is known of resets and faults.
+    pub unwatched: Option<String>,
+    /// Why nothing more is to be run on this machine, where that is so.
+    pub stop: Option<Stop>,
+    /// The run before this one, which another process's reset took down.
+    pub before: Option<Box<ProbeRun>>,
 }
 
-/// A probe could not be run, or not judged; nothing is known of the device.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotRun {
-    /// The kernel's log cannot be read.
-    #[error("{0}")]
-    Log(String),
-    /// There is no oracle for it.
-    #[error(transparent)]
-    NotComputed(#[from] NotComputed),
+impl LogSource {
+    /// Opens it at its end.
+    ///
+    /// # Errors
+    /// Nobody may read it. In words.
+    pub fn open(&self) -> Result<Box<dyn Log>, String> {
+        match self {
+            Self::File(path) => Ok(Box::new(KernelLog::open(path)?)),
+            Self::Here => match KernelLog::open(Path::new(kernel_log::DEVICE)) {
+                Ok(log) => Ok(Box::new(log)),
+                Err(denied) => match SystemJournal::open(Path::new(system_journal::PROGRAM)) {
+                    Ok(journal) => Ok(Box::new(journal)),
+                    Err(absent) => Err(format!("{denied}; {absent}")),
+                },
+            },
+        }
+    }
 }
 
 impl Worker {
@@ -119,30 +146,59 @@ impl Stand {
             worker: Worker::simulated(validate, host),
             on: Kind::Gpu,
             limits: Limits { settle: Duration::ZERO, ..Limits::default() },
-            log: Some(log),
+            root: host.to_owned(),
+            log: LogSource::File(log),
             trees: Trees { sys: host.join("sys"), proc: host.join("proc"), same_pids: true },
             look: None,
         }
     }
 
-    /// On this machine, with its kernel's log where this process may read it.
+    /// On this machine.
     pub fn here(engine: Engine, worker: Worker, on: Kind) -> Self {
-        let log = KernelLog::open(Path::new(kernel_log::DEVICE)).ok().map(|_| kernel_log::DEVICE.into());
         let trees = Trees { sys: "/sys".into(), proc: "/proc".into(), same_pids: kernel_log::knows_our_pids() };
-        Self { engine, worker, on, limits: Limits::default(), log, trees, look: None }
+        Self {
+            engine,
+            worker,
+            on,
+            limits: Limits::default(),
+            root: "/".into(),
+            log: LogSource::Here,
+            trees,
+            look: None,
+        }
     }
 
-    /// Runs a probe once.
+    /// Runs a probe. One that another process's reset took down says nothing of the probe: it is run once more, when the
+    /// other is gone, and that counts.
     ///
     /// # Errors
-    /// The kernel's log cannot be read, or there is no oracle for the probe.
-    pub fn run(&self, request: &Request, cancel: &Cancel) -> Result<ProbeRun, NotRun> {
-        let mut log = self.log.as_deref().map(KernelLog::open).transpose().map_err(NotRun::Log)?;
-        let done = watch(&self.worker, request, &self.limits, log.as_mut(), Some(&self.trees), cancel.clone());
+    /// There is no oracle for the probe: nothing is known of the device.
+    pub fn run(&self, request: &Request, cancel: &Cancel) -> Result<ProbeRun, NotComputed> {
+        let first = self.run_once(request, cancel)?;
+        if first.status != Status::Collateral || first.stop.is_some() || cancel.is_cancelled() {
+            return Ok(first);
+        }
+        let again = self.run_once(request, cancel)?;
+        Ok(ProbeRun { before: Some(Box::new(first)), ..again })
+    }
+
+    fn run_once(&self, request: &Request, cancel: &Cancel) -> Result<ProbeRun, NotComputed> {
+        let (mut log, unwatched) = match self.log.open() {
+            Ok(log) => (Some(log), None),
+            Err(why) => (None, Some(why)),
+        };
+        let machine = Watch::begin(&self.root);
+        let log = log.as_deref_mut().map(|log| log as &mut dyn Log);
+        let done = watch(&self.worker, request, &self.limits, log, Some(&self.trees), cancel.clone());
+        let stop = done.stops_the_run().map(Stop::Seen).or_else(|| machine.end());
         let capacity = self.look.as_ref().map(|look| capacity(look, &self.worker.env)).unwrap_or_default();
         let judged = judged(&request.probe, &done, &capacity)?;
-        let status = status(&done, request.on, &judged);
-        Ok(ProbeRun { done, judged, status })
+        let status = match (status(&done, request.on, &judged), stop) {
+            // It came out well on a machine that did not.
+            (Status::Pass, Some(_)) => Status::KernelFault,
+            (status, _) => status,
+        };
+        Ok(ProbeRun { done, judged, status, unwatched, stop, before: None })
     }
 }
 

@@ -1,13 +1,14 @@
 //! One case from end to end: its host, what is observed there, the verdict, the evidence.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::check::{self, Judged, Verdict};
 use crate::domain::Status;
 use crate::host::simulated::{self, Faces};
 use crate::host::{Asking, Host, HostError};
 use crate::scenario::{Case, Step};
-use crate::witness::Reload;
+use crate::witness::{ProbeDone, Reload};
 
 use super::clock::Stopwatch;
 use super::environment::Environment;
@@ -43,11 +44,16 @@ pub struct Bed {
     pub stands: Stands,
     /// Run folder, to keep evidence below.
     pub folder: PathBuf,
+    /// Why nothing more is run on the given host, once that is so: no case is taken up any more then.
+    pub halt: OnceLock<String>,
 }
 
 impl Bed {
     /// Runs one case. What goes wrong in our own tool is the case's status, not a lost case.
     pub fn run(&self, case: &Case) -> CaseRecord {
+        if self.halt.get().is_some() {
+            return CaseRecord::unfinished(case, Status::Aborted);
+        }
         let watch = Stopwatch::start();
         let (status, findings, evidence) =
             self.attempt(case).unwrap_or_else(|problem| (Status::Error { problem }, Vec::new(), None));
@@ -80,6 +86,10 @@ impl Bed {
                 observe(case, &host, Some(&SimulatedBench(folder.path())), &self.stands, &asking)?
             }
         };
+        if let (Lab::Given(_), Some(why)) = (&self.lab, seen.probes.iter().find_map(ProbeDone::stop)) {
+            // The first reason is the one that counts.
+            let _ = self.halt.set(why.to_owned());
+        }
         let judged = case.checks.iter().map(|each| Judged {
             check: each.spec.id(),
             expect: each.expect.clone(),

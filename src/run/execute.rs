@@ -119,7 +119,7 @@ fn repeated(
         again = again.saturating_sub(1);
         left -= u32::from(retry);
         let other = guarded(case, run);
-        if stopped(&other) {
+        if stopped(&other) || other.status == Status::Aborted {
             break;
         }
         tries.push(Try::from(&other));

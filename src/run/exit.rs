@@ -27,6 +27,11 @@ impl Exit {
         let next = "`validate partition restore` tries again";
         Self::new(112, format!("the partition modes found could not be brought back: {why}; {next}"))
     }
+
+    /// Something was seen after which nothing on the machine can be trusted.
+    pub fn stopped(why: &str) -> Self {
+        Self::new(112, format!("stopped, since nothing can be trusted now: {why}"))
+    }
 }
 
 /// Decides. `interrupted` is the signal that stopped the run.

@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -122,9 +123,18 @@ impl RunFolder {
     /// # Errors
     /// It is the folder of no run, or of one that cannot go on.
     pub fn take_up(path: &Path) -> Result<(Self, Earlier), TakeUpError> {
-        let (events, lines) = Journal::take_up(path, FILE)?;
+        let (folder, lines) = Self::lines(path)?;
         let earlier = earlier(lines).map_err(|problem| TakeUpError::NoRun { path: path.join(FILE), problem })?;
-        Ok((Self { path: path.to_owned(), events }, earlier))
+        Ok((folder, earlier))
+    }
+
+    /// Takes up the folder of anything that keeps a journal of such lines.
+    ///
+    /// # Errors
+    /// As [`Journal::take_up`].
+    pub fn lines<E: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<E>), JournalError> {
+        let (events, lines) = Journal::take_up(path, FILE)?;
+        Ok((Self { path: path.to_owned(), events }, lines))
     }
 
     /// Where it is.
@@ -136,7 +146,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// The disk is full, or the folder is gone.
-    pub fn append(&mut self, event: &Event, durable: Durable) -> Result<(), JournalError> {
+    pub fn append(&mut self, event: &impl Serialize, durable: Durable) -> Result<(), JournalError> {
         self.events.append(event, durable)
     }
 
@@ -277,6 +287,7 @@ fn process_line(process: &ProbeProcess) -> serde_json::Value {
         "device_seconds": process.device_time.map(|time| time.as_secs_f64()),
         "counted": process.counted, "device": process.device, "libraries": process.libraries, "raised": raised,
         "numbers": numbers.collect::<Vec<_>>(), "memory": process.memory.iter().map(|each| json!({ "judged": each.text, "report": each.report })).collect::<Vec<_>>(),
+        "before": process.before.as_deref().map(process_line), "stop": process.stop,
         "stderr": String::from_utf8_lossy(&process.stderr),
         "kernel": process.kernel, "kernel_unread": process.kernel_unread,
     })

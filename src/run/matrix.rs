@@ -9,7 +9,8 @@ use crate::matrix::record::{CellDevice, CellRecord, CellRun};
 use crate::probe::ProbeSpec;
 use crate::probe::protocol::{Outcome, Request};
 use crate::probe::spec::{Dtype, Elementwise, Operation};
-use crate::probe::stand::{NotRun, ProbeRun, Stand};
+use crate::probe::stand::{ProbeRun, Stand};
+use crate::probe::watch::Stop;
 use crate::process::Cancel;
 
 /// Lines of evidence that a record keeps of one process.
@@ -39,7 +40,7 @@ pub struct RanCell {
     /// Its record.
     pub record: CellRecord,
     /// Something was seen after which nothing on this machine can be trusted.
-    pub stop: Option<Class>,
+    pub stop: Option<Stop>,
     /// The GPU was reset, or hung.
     pub disturbed: bool,
 }
@@ -56,15 +57,15 @@ pub fn run_cell(cell: &Cell, on: &CellStand, times: u32, cancel: &Cancel) -> Ran
                 break;
             }
             Ok(run) => {
-                ran.stop = run.done.stops_the_run();
+                ran.stop = run.stop;
                 ran.disturbed |= disturbs(&run);
                 ran.record.add(&run);
-                if let Some(class) = ran.stop {
-                    ran.record.not_run = Some(format!("stopped, since nothing can be trusted now: {class}"));
+                if let Some(stop) = ran.stop {
+                    ran.record.not_run = Some(format!("stopped, since nothing can be trusted now: {stop}"));
                     break;
                 }
             }
-            Err(problem @ (NotRun::Log(_) | NotRun::NotComputed(_))) => {
+            Err(problem) => {
                 ran.record.not_run = Some(problem.to_string());
                 break;
             }

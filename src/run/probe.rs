@@ -1,6 +1,5 @@
 //! One probe step of a case: runs it, and puts what came of it into data that checks read. Judges nothing.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::host::{Asking, Host};
@@ -10,12 +9,12 @@ use crate::probe::judgement::Judgement;
 use crate::probe::memory::{self, MemoryUse};
 use crate::probe::protocol::{Evidence, Kind, Outcome, Raised, Request};
 use crate::probe::spec::Work;
-use crate::probe::stand::{ProbeRun, Stand};
+use crate::probe::stand::{LogSource, ProbeRun, Stand};
 use crate::probe::supervise::ProbeOutcome;
+use crate::probe::watch::Stop;
 use crate::probe::{ProbeSpec, supervise::Worker};
 use crate::scenario::ProbeStep;
 use crate::witness::amd_smi::Format;
-use crate::witness::kernel_log::{DEVICE, KernelLog};
 use crate::witness::{
     ProbeCame, ProbeDone, ProbeEnd, ProbeMemory, ProbeNumbers, ProbePlace, ProbeProcess, ProbeRaised, WhyCpu,
     WrongMemory, WrongNumbers,
@@ -82,14 +81,11 @@ fn again(spec: &ProbeSpec, step: &ProbeStep, bay: &Bay<'_>) -> String {
 }
 
 fn processes(request: &Request, step: &ProbeStep, stand: &Stand, asking: &Asking) -> ProbeCame {
-    // A log that cannot be read is a gap of what was seen, and no reason not to compute.
-    let unread = stand.log.as_deref().and_then(|log| KernelLog::open(log).err().map(|problem| by_name(&problem, log)));
-    let stand = Stand { log: stand.log.clone().filter(|_| unread.is_none()), ..stand.clone() };
     let mut done = Vec::new();
     for _ in 0..step.processes {
         match stand.run(request, &asking.cancel) {
             Ok(run) => {
-                let process = process(run, step.on, unread.clone());
+                let process = process(run, step.on, &stand.log);
                 let stop = process.stop.is_some() || asking.cancel.is_cancelled();
                 done.push(process);
                 if stop {
@@ -103,16 +99,19 @@ fn processes(request: &Request, step: &ProbeStep, stand: &Stand, asking: &Asking
 }
 
 /// A problem with the log of a simulated machine without the scratch folder that it lies in, which is another each time.
-fn by_name(problem: &str, log: &Path) -> String {
-    match log.parent() {
-        Some(folder) if log != Path::new(DEVICE) => problem.replace(&folder.display().to_string(), "HOST"),
-        Some(_) | None => problem.to_owned(),
+fn by_name(problem: &str, log: &LogSource) -> String {
+    match log {
+        LogSource::File(path) => match path.parent() {
+            Some(folder) => problem.replace(&folder.display().to_string(), "HOST"),
+            None => problem.to_owned(),
+        },
+        LogSource::Here => problem.to_owned(),
     }
 }
 
 /// What came of one process, as data.
-fn process(run: ProbeRun, asked: Kind, log_unread: Option<String>) -> ProbeProcess {
-    let ProbeRun { done, judged, status: _ } = run;
+fn process(run: ProbeRun, asked: Kind, log: &LogSource) -> ProbeProcess {
+    let ProbeRun { done, judged, status: _, unwatched, stop, before } = run;
     let said = &done.said;
     let answers = || said.answers.iter();
     let raised = answers().find_map(|answer| match &answer.outcome {
@@ -140,17 +139,24 @@ fn process(run: ProbeRun, asked: Kind, log_unread: Option<String>) -> ProbeProce
         Ran::OnCpu(Fallback::Elsewhere) => ProbePlace::Cpu(WhyCpu::Elsewhere),
     });
     let classified = &done.classified;
-    let unread = log_unread.or_else(|| classified.kernel_unread.clone());
+    let unread = unwatched.map(|problem| by_name(&problem, log)).or_else(|| classified.kernel_unread.clone());
     ProbeProcess {
         end: match &done.outcome {
             ProbeOutcome::Reported => ProbeEnd::Reported,
             ProbeOutcome::Died(ended) => ProbeEnd::Died(ended.clone()),
             ProbeOutcome::ProtocolBroken(problem) => ProbeEnd::BrokeProtocol(problem.to_string()),
         },
-        class: classified.class,
-        signature: classified.id.clone(),
+        // What befell the machine meanwhile counts as what the kernel logs.
+        class: classified.class.or_else(|| stop.map(Stop::class)),
+        signature: if classified.id.is_empty() {
+            stop.map(|stop| stop.to_string())
+        } else {
+            Some(classified.id.clone())
+        }
+        .unwrap_or_default(),
         collateral: classified.collateral,
-        stop: classified.stop,
+        stop: stop.map(|stop| format!("{stop}. {}", stop.advice())),
+        before: before.map(|before| Box::new(process(*before, asked, log))),
         kernel_unread: unread.filter(|_| asked == Kind::Gpu),
         raised,
         place,

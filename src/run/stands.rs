@@ -7,7 +7,6 @@ use crate::host::Host;
 use crate::host::simulated::KMSG_FILE;
 use crate::probe::stand::Stand;
 use crate::probe::supervise::Limits;
-use crate::witness::kernel_log::DEVICE;
 
 /// From SIGTERM to SIGKILL for a simulated worker, which has nothing to put in order.
 const SIMULATED_GRACE: Duration = Duration::from_millis(500);
@@ -37,9 +36,8 @@ impl Stands {
                 Err("a recording shows what was there, and computes nothing: run it on the machine itself (--hardware)"
                     .to_owned())
             }
-            // A log that cannot be read is told with every probe, rather than left out here.
             Host::Real => match &self.here {
-                Some(stand) => Ok(Stand { log: Some(DEVICE.into()), ..stand.clone() }),
+                Some(stand) => Ok(stand.clone()),
                 None => Err("there is nothing here that computes on a GPU: name a worker, --worker \
                              torch=PATH/validate-probe-torch or --worker python=VENV/bin/python with PyTorch for ROCm"
                     .to_owned()),

@@ -46,6 +46,15 @@ pub struct LogWindow {
     pub gap: Option<&'static str>,
 }
 
+/// A log of the kernel that is read by position.
+pub trait Log {
+    /// What was logged since it was opened, or since the last window.
+    fn window(&mut self) -> Reading<LogWindow>;
+
+    /// Whether the processes that its lines name have the numbers that this process knows them by. A container's have not.
+    fn knows_our_pids(&self) -> bool;
+}
+
 impl KernelLog {
     /// Opens a log at its end.
     ///
@@ -71,22 +80,6 @@ impl KernelLog {
             | FileType::Unknown => return Err(told(&"neither a file nor the kernel's log")),
         };
         Ok(Self { path: path.to_owned(), fd, at })
-    }
-
-    /// Whether the processes that its lines name have the numbers that this process knows them by. A container's have not.
-    pub fn knows_our_pids(&self) -> bool {
-        match self.at {
-            Position::File { .. } => true,
-            Position::Device => knows_our_pids(),
-        }
-    }
-
-    /// What was logged since it was opened, or since the last window.
-    pub fn window(&mut self) -> Reading<LogWindow> {
-        match self.at {
-            Position::Device => self.records(),
-            Position::File { at, opened } => self.growth(at, opened),
-        }
     }
 
     fn growth(&mut self, at: u64, opened: (u64, u64)) -> Reading<LogWindow> {
@@ -131,6 +124,22 @@ impl KernelLog {
 pub fn knows_our_pids() -> bool {
     let namespace = readlinkat(CWD, "/proc/self/ns/pid", Vec::new());
     namespace.is_ok_and(|name| name.as_bytes() == FIRST_NAMESPACE)
+}
+
+impl Log for KernelLog {
+    fn window(&mut self) -> Reading<LogWindow> {
+        match self.at {
+            Position::Device => self.records(),
+            Position::File { at, opened } => self.growth(at, opened),
+        }
+    }
+
+    fn knows_our_pids(&self) -> bool {
+        match self.at {
+            Position::File { .. } => true,
+            Position::Device => knows_our_pids(),
+        }
+    }
 }
 
 fn bounded(mut text: String, gap: Option<&'static str>) -> LogWindow {

@@ -15,6 +15,7 @@ pub mod pci;
 mod probed;
 pub mod processes;
 pub mod sysfs;
+pub mod taint;
 pub mod tree;
 
 pub use observations::{

@@ -42,6 +42,16 @@ pub enum ProbeCame {
     },
 }
 
+impl ProbeDone {
+    /// Why nothing more is to be run on this machine, where one of its processes showed that.
+    pub fn stop(&self) -> Option<&str> {
+        match &self.came {
+            ProbeCame::Ran(processes) => processes.iter().find_map(|process| process.stop.as_deref()),
+            ProbeCame::NotRun { .. } => None,
+        }
+    }
+}
+
 /// One process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProbeProcess {
@@ -53,8 +63,10 @@ pub struct ProbeProcess {
     pub signature: String,
     /// The process whose doing took this one down, where the kernel names another.
     pub collateral: Option<u32>,
-    /// Something was seen after which nothing on this machine can be trusted.
-    pub stop: Option<Class>,
+    /// Something was seen after which nothing on this machine can be trusted: in words.
+    pub stop: Option<String>,
+    /// The process before this one, which another's reset took down: this one is its second try.
+    pub before: Option<Box<ProbeProcess>>,
     /// Why the kernel's log could not be read: then nothing is known of resets and faults.
     pub kernel_unread: Option<String>,
     /// What the engine raised, where it did.

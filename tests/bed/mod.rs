@@ -25,6 +25,7 @@ pub fn simulated() -> (TempDir, Arc<Bed>) {
         stands: Stands { validate: PathBuf::from(env!("CARGO_BIN_EXE_validate")), here: None },
         asking: Asking { deadline: Duration::from_secs(60), cancel: Cancel::new() },
         folder: scratch.path().to_owned(),
+        halt: std::sync::OnceLock::new(),
     };
     (scratch, Arc::new(bed))
 }

@@ -125,13 +125,16 @@ fn a_worker_on_a_simulated_machine_ends_in_the_status_and_exit_code_of_what_was_
         (Some("anothers_reset"), 1, "collateral ", "took it down; run it again alone"),
         (Some("no_bye"), 70, "error ", "without saying bye"),
         (Some("dies_after_bye"), 1, "crash ", "killed by SIGSEGV"),
+        (Some("anothers_reset@start=1"), 0, "pass ", "before collateral: process "),
         (Some("k_device_lost"), 112, "crash ", "class  gpu-lost"),
+        (Some("oops"), 112, "kernel-fault ", "after  the kernel died in an oops"),
+        (Some("falls_off"), 112, "kernel-fault ", "is gone from sysfs"),
     ] {
         let done = planted(fault, &[]);
         assert_eq!(done.code, code, "{fault:?}: {}{}", done.stdout, done.stderr);
         assert!(done.stdout.starts_with(begins) && done.stdout.contains(holds), "{fault:?}: {}", done.stdout);
         let again = "again  validate probe matmul/f32/8x8x8 --seed 1 --engine simulated --host sim\n";
-        assert_eq!(done.stdout.contains(again), fault.is_some(), "{fault:?}: {}", done.stdout);
+        assert_eq!(done.stdout.contains(again), code != 0, "{fault:?}: {}", done.stdout);
     }
 }
 

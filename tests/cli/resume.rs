@@ -229,3 +229,111 @@ fn what_cannot_go_on_is_refused_with_the_reason() {
     let done = bench.run(&["run", "s", "--resume", "x"]);
     assert!(done.code == 64 && done.stderr.contains("cannot be used with"), "{}", done.told());
 }
+
+/// Workers that were started on a host; the machine counts them.
+fn starts(host: &Path) -> usize {
+    fs::read(host.join("probe-starts")).map_or(0, |starts| starts.len())
+}
+
+/// Names and statuses of the probes that ended, by the lines of a journal.
+fn ended(run: &Path) -> Vec<(String, String)> {
+    let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let lines = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let finished = lines.filter(|line| line["event"] == "probe-finished");
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    finished.map(|line| (word(&line["probe"]), word(&line["record"]["status"]))).collect()
+}
+
+#[test]
+fn wherever_probes_are_killed_nothing_that_ended_is_lost_or_repeated() {
+    const REPEATS: usize = 6;
+    let mut random = fastrand::Rng::with_seed(20_261_122);
+    let (folder, bench) = in_memory();
+    let (host, into) = (folder.path().join("sim"), folder.path().join("r"));
+    let (at, to) = (host.display(), into.display());
+    bench.must(&["shim", &at.to_string(), "--machine", "rx6800xt"]);
+    let begin = format!("probe matmul/f32/8x8x8 --engine simulated --host {at} --repeat {REPEATS} --results {to}");
+    let mut cut = 0;
+    for _ in 0..6 {
+        let (known, before) = (results(&into), starts(&host));
+        let run = || results(&into).into_iter().find(|run| !known.contains(run));
+        let mut child = spawn(&bench, &begin);
+        let lines = random.usize(1..=2 * REPEATS);
+        until(|| run().is_some_and(|run| lines_of(&run) >= lines));
+        sleep(Duration::from_micros(random.u64(0..30_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let run = run().unwrap();
+        let resume = format!("probe --resume {}", run.display());
+        let mut kills = 1;
+        while random.bool() {
+            kill_after(spawn(&bench, &resume), random.f64() * 0.1);
+            kills += 1;
+        }
+        let done = bench.run(&resume.split(' ').collect::<Vec<_>>());
+        assert!(done.code == 0 && done.stdout.contains("6 of 6 passed"), "{}", done.told());
+        let ended = ended(&run);
+        let names: std::collections::BTreeSet<_> = ended.iter().map(|(name, _)| name).collect();
+        assert_eq!((ended.len(), names.len()), (REPEATS, REPEATS), "{ended:?}");
+        // A kill costs the process that was in flight, and no other.
+        let started = starts(&host) - before;
+        assert!((REPEATS..=REPEATS + kills).contains(&started), "{started} processes after {kills} kills");
+        cut += started - REPEATS;
+    }
+    assert!(cut > 0, "nothing was cut off: nothing is shown");
+}
+
+#[test]
+fn the_probe_in_flight_at_a_reboot_is_a_machine_hang_and_the_others_are_run() {
+    let bench = Bench::new();
+    // The first process of the second probe hangs.
+    bench.must(&["shim", "sim", "--machine", "rx6800xt", "--fault", "probe=hang@start=3"]);
+    let host = bench.path("sim");
+    let mut child =
+        spawn(&bench, "probe conv-boundary --dtype f16 --engine simulated --host sim --repeat 2 --results r");
+    until(|| starts(&host) == 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    boot(&host, "another-boot");
+    fs::create_dir_all(host.join("sys/fs/pstore")).unwrap();
+    fs::write(host.join("sys/fs/pstore/dmesg-efi-1"), "amdgpu: GPU reset begin!\n").unwrap();
+    let run = bench.only_run("r");
+    let done = bench.run(&["probe", "--resume", run.to_str().unwrap()]);
+    assert_eq!(done.code, 1, "{}", done.told());
+    let ended = ended(&run);
+    let hung: Vec<_> = ended.iter().filter(|(_, status)| status == "machine-hang").collect();
+    assert!(hung.len() == 1 && hung[0].0.starts_with("1-1/"), "{ended:?}");
+    assert!(!ended.iter().any(|(name, _)| name.starts_with("1-2/")), "it would take the machine down again");
+    assert!(done.stdout.contains("machine-hang") && done.stdout.contains("dmesg-efi-1"), "{}", done.told());
+    let others = ended.iter().filter(|(name, status)| !name.starts_with("1-") && status == "pass").count();
+    assert!(others >= 4 && starts(&host) == 1 + others, "{ended:?}");
+}
+
+#[test]
+fn a_run_of_probes_that_is_stopped_says_what_was_not_run() {
+    let bench = Bench::new();
+    bench.must(&["shim", "sim", "--machine", "rx6800xt", "--fault", "probe=falls_off@start=2"]);
+    let done = bench.run(
+        &"probe matmul/f32/8x8x8 --engine simulated --host sim --repeat 4 --results r".split(' ').collect::<Vec<_>>(),
+    );
+    assert!(done.code == 112 && done.stderr.contains("not run  2: matmul/f32/8x8x8"), "{}", done.told());
+    let words = done.stderr.lines().find_map(|line| line.strip_prefix("resume   validate ")).expect("how it goes on");
+    let done = bench.run(&words.split(' ').collect::<Vec<_>>());
+    assert!(done.stdout.contains("3 of 4 passed"), "{}", done.told());
+    // Another command's journal, and one that is spoilt.
+    let run = bench.only_run("r");
+    let done = bench.run(&["run", "--resume", run.to_str().unwrap()]);
+    assert_eq!(done.code, 64, "{}", done.told());
+    let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    for (spoilt, told) in [
+        (text.replacen("matmul/f32/8x8x8\",", "matmul/f32/8x8x9\",", 1), "the plan is not the one"),
+        (text.replacen("probes/1", "probes/7", 1), "of a version"),
+        (text.replacen("\"status\":\"pass\"", "\"status\":\"fine\"", 1), "line 3: "),
+    ] {
+        assert_ne!(spoilt, text, "{told}");
+        fs::write(run.join("events.jsonl"), spoilt).unwrap();
+        let done = bench.run(&["probe", "--resume", run.to_str().unwrap()]);
+        assert!(done.code == 64 && done.stderr.contains(told), "{told}: {}", done.told());
+    }
+}

@@ -115,7 +115,7 @@ fn stand() -> Stand {
         output: 1 << 20,
         ..Limits::default()
     };
-    Stand { log: None, limits, ..Stand::here(Engine::Torch, worker, Kind::Cpu) }
+    Stand { limits, ..Stand::here(Engine::Torch, worker, Kind::Cpu) }
 }
 
 fn run(stand: &Stand, how: &str, cancel: &Cancel) -> ProbeRun {

@@ -15,7 +15,6 @@ use crate::cli::values::time;
 use crate::cli::workers::WorkerArgs;
 use crate::cli::{Parsed, results, resume};
 use crate::domain::Provenance;
-use crate::facts::Class;
 use crate::host::simulated::{self, KMSG_FILE};
 use crate::host::{Host, previous_boot};
 use crate::journal::{Next, Progress, digest};
@@ -127,7 +126,7 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
     let other = || resume::other_command(&earlier.command, "matrix run");
     let args = match crate::cli::parsed(&earlier.command)? {
         Parsed::Matrix(args) => args.of_run().cloned().ok_or_else(other)?,
-        Parsed::Run(_) | Parsed::Other => return Err(other()),
+        Parsed::Run(_) | Parsed::Probe(_) | Parsed::Other => return Err(other()),
     };
     perform(&args, Some((folder, earlier)))
 }
@@ -362,8 +361,8 @@ impl Sweeping<'_> {
 
     /// Why nothing further can be run after this cell.
     fn trouble(&self, ran: &RanCell, stand: &CellStand) -> Option<String> {
-        if let Some(class) = ran.stop {
-            return Some(format!("{class} in {}. {}", ran.record.id, Class::advice(class)));
+        if let Some(stop) = ran.stop {
+            return Some(format!("{stop} in {}. {}", ran.record.id, stop.advice()));
         }
         let (tries, pause) = SETTLING;
         let pause = if ran.record.machine.is_some() { Duration::ZERO } else { pause };

@@ -1,5 +1,6 @@
 //! `validate probe`: what probes there are, and one of them by hand.
 
+mod session;
 mod soak;
 mod supervised;
 
@@ -14,9 +15,9 @@ use comfy_table::{ContentArrangement, Table};
 use super::console;
 use super::exit::{Exit, Failure, Outcome};
 use super::list::Screen;
-use super::target;
 use super::values::{kind, time};
 use super::workers::WorkerArgs;
+use super::{Parsed, resume, target};
 use crate::host::simulated::KMSG_FILE;
 use crate::host::{Asking, Host};
 use crate::probe::catalogue::{self, Probe};
@@ -31,6 +32,7 @@ use crate::process::Cancel;
 use crate::run::{Wanted, look};
 use crate::witness::{Snapshot, amd_smi};
 
+use session::Earlier;
 use supervised::{Supervising, quoted};
 
 /// Runs operations whose numbers are known, and judges what comes out.
@@ -112,6 +114,12 @@ struct ProcessArgs {
     /// Longest time to the first result, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
+    /// Folder for results [default: ./results in a checkout, else the state folder of this user]
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// Go on with probes that were cut off, by their folder or id: what ended is kept, and the rest is run as it was begun
+    #[arg(long, value_name = "RUN", exclusive = true)]
+    resume: Option<String>,
 }
 
 /// What a convolution has beside its input.
@@ -167,7 +175,18 @@ pub fn run(args: &ProbeArgs) -> Outcome {
         Some(ProbeCommand::List(args)) => {
             super::print(list(args, console::screen()).map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())
         }
-        None => args.one.run(),
+        None => match &args.one.worker.resume {
+            None => args.one.run(None),
+            Some(run) => {
+                let earlier = Earlier::take_up(run)?;
+                match super::parsed(&earlier.command)? {
+                    Parsed::Probe(args) => args.one.run(Some(earlier)),
+                    Parsed::Run(_) | Parsed::Matrix(_) | Parsed::Other => {
+                        Err(resume::other_command(&earlier.command, "probe"))
+                    }
+                }
+            }
+        },
     }
 }
 
@@ -210,7 +229,7 @@ fn table(screen: Screen) -> String {
 }
 
 impl OneArgs {
-    fn run(&self) -> Outcome {
+    fn run(&self, earlier: Option<Earlier>) -> Outcome {
         let specs = self.specs().map_err(|problem| Failure::usage(anyhow!(problem)))?;
         let named = &self.worker.programs;
         let engine = self.engine.or_else(|| named.only()).unwrap_or(Engine::Reference);
@@ -221,13 +240,13 @@ impl OneArgs {
         }
         match (engine, self.worker.on) {
             (Engine::Reference, None | Some(Kind::Cpu)) if self.worker.soak.is_some() => {
-                self.supervised(specs, named.stand(engine, Kind::Cpu)?, String::new())
+                self.supervised(specs, named.stand(engine, Kind::Cpu)?, String::new(), earlier)
             }
             (Engine::Reference, None | Some(Kind::Cpu)) => self.here(&specs),
             (Engine::Reference, Some(Kind::Gpu)) => {
                 Err(Failure::usage(anyhow!("the engine reference computes on the CPU; torch and python on a GPU")))
             }
-            (Engine::Simulated, None | Some(Kind::Gpu)) => self.simulated(specs),
+            (Engine::Simulated, None | Some(Kind::Gpu)) => self.simulated(specs, earlier),
             (Engine::Simulated, Some(Kind::Cpu)) => {
                 Err(Failure::usage(anyhow!("the engine simulated is the GPU of a simulated machine; leave --on out")))
             }
@@ -238,7 +257,7 @@ impl OneArgs {
                 let stand = Stand { look, ..stand };
                 let program = quoted(&stand.worker.program.display().to_string());
                 let place = format!(" --worker {}={program} --on {}", engine.name(), stand.on.name());
-                self.supervised(specs, stand, place)
+                self.supervised(specs, stand, place, earlier)
             }
         }
     }
@@ -258,7 +277,7 @@ impl OneArgs {
         Ok(Exit::Run(u8::from(wrong > 0)))
     }
 
-    fn simulated(&self, specs: Vec<ProbeSpec>) -> Outcome {
+    fn simulated(&self, specs: Vec<ProbeSpec>, earlier: Option<Earlier>) -> Outcome {
         let Some(host) = &self.worker.host else {
             return Err(Failure::usage(anyhow!("--engine simulated needs --host; `validate shim DIR` makes one")));
         };
@@ -274,10 +293,10 @@ impl OneArgs {
         let folder = std::path::absolute(host).with_context(|| format!("find {}", host.display()));
         let stand = Stand::simulated(&validate, &folder.map_err(Failure::unavailable)?, log);
         let stand = Stand { look: Some(look), ..stand };
-        self.supervised(specs, stand, format!(" --host {}", quoted(&host.display().to_string())))
+        self.supervised(specs, stand, format!(" --host {}", quoted(&host.display().to_string())), earlier)
     }
 
-    fn supervised(&self, specs: Vec<ProbeSpec>, stand: Stand, place: String) -> Outcome {
+    fn supervised(&self, specs: Vec<ProbeSpec>, stand: Stand, place: String, earlier: Option<Earlier>) -> Outcome {
         let first = Duration::from_secs(self.worker.timeout);
         let stand = Stand { limits: Limits { first, ..stand.limits }, ..stand };
         // Loaded once for all on the CPU. Where that is not possible each probe is a fresh process, which says what is wrong.
@@ -287,7 +306,7 @@ impl OneArgs {
         let supervising = Supervising { specs, repeat: self.worker.repeat, stand, place };
         match self.worker.soak {
             Some(time) => soak::run(&supervising, time),
-            None => supervising.run(),
+            None => supervising.run(earlier, self.worker.results.as_deref()),
         }
     }
 

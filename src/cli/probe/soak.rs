@@ -16,7 +16,7 @@ use crate::probe::stand::ProbeRun;
 use crate::process::Cancel;
 use crate::run::Stopwatch;
 
-use super::supervised::{Supervising, code};
+use super::supervised::{Supervising, code, note_unwatched};
 
 /// Most kinds of outcomes of one probe that are told.
 const TOLD: usize = 8;
@@ -71,7 +71,7 @@ pub(super) fn run(supervising: &Supervising, whole: Duration) -> Outcome {
     let timer = Timer::new(whole);
     let of = |spec| Soaked { spec, tally: Tally::default(), kinds: Vec::new(), told: String::new() };
     let mut probes: Vec<Soaked<'_>> = supervising.specs.iter().map(of).collect();
-    let (mut device, mut stop, mut next) = (None, None, 0);
+    let (mut device, mut unwatched, mut stop, mut next) = (None, None, None, 0);
     while let Some(seconds) = soak.turn(clock.elapsed()).filter(|_| stop.is_none()) {
         let Some(probe) = probes.get_mut(next) else { break };
         next = (next + 1) % supervising.specs.len();
@@ -86,7 +86,8 @@ pub(super) fn run(supervising: &Supervising, whole: Duration) -> Outcome {
             return Err(supervising.absence());
         }
         device = run.done.said.hello.as_ref().and_then(|hello| hello.device.clone()).or(device);
-        stop = run.done.stops_the_run();
+        stop = run.stop;
+        unwatched = run.unwatched.clone().or(unwatched);
         if run.status != Status::Pass {
             timer.note(&format!("{:>6}  {}  {}", shown(clock.elapsed()), run.status.word().name(), probe.spec.id()));
         }
@@ -95,15 +96,15 @@ pub(super) fn run(supervising: &Supervising, whole: Duration) -> Outcome {
     drop(timer);
     let texts: String = probes.iter().map(|probe| probe.text(supervising, soak.whole())).collect();
     crate::cli::print(texts.as_bytes())?;
-    if let Some(class) = stop {
-        console::note(&format!("stopped, since nothing can be trusted now: {class}. {}", class.advice()));
+    if let Some(stop) = stop {
+        console::note(&format!("stopped, since nothing can be trusted now: {stop}. {}", stop.advice()));
         return Ok(Exit::Unsafe);
     }
     let meanings: Vec<Meaning> = probes.iter().map(|probe| probe.tally.status().meaning()).collect();
     let right = meanings.iter().filter(|meaning| **meaning == Meaning::AsExpected).count();
     let (took, place) = (shown(clock.elapsed()), supervising.whereabouts(device.as_ref()));
     console::note(&format!("{right} of {} right after {took}, {place}", probes.len()));
-    supervising.note_unwatched();
+    note_unwatched(unwatched.as_deref());
     Ok(interrupt.signal().map_or(Exit::Run(code(&meanings)), Exit::Interrupted))
 }
 

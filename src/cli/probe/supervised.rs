@@ -1,22 +1,28 @@
 //! Probes by a worker under the supervisor: on the GPU of a simulated machine, or on this one.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::anyhow;
 
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::resume;
 use crate::domain::{Ended, Meaning, Status};
 use crate::facts::{Stream, signature};
+use crate::journal::{Next, digest};
 use crate::probe::ProbeSpec;
 use crate::probe::fallback::{Ran, ran};
 use crate::probe::protocol::{Device, Kind, Outcome as Answered, Request};
+use crate::probe::record::ProbeRecord;
 use crate::probe::stand::{Engine, ProbeRun, Stand};
 use crate::probe::supervise::{Limits, ProbeOutcome};
 use crate::probe::verdict::of_repeats;
+use crate::probe::watch::Stop;
 use crate::process::Cancel;
-use crate::witness::kernel_log::{self, KernelLog};
+
+use super::session::{Earlier, Session};
 
 /// Lines of unknown last words that are shown.
 const SHOWN: usize = 10;
@@ -34,33 +40,42 @@ pub(super) struct Supervising {
 }
 
 impl Supervising {
-    /// Runs every probe as often as asked, and says what came of each.
+    /// Runs every probe as often as asked, or what `earlier` left of them, and says what came of each.
     ///
     /// # Errors
-    /// The engine is not there, or the kernel's log of a simulated machine cannot be read.
-    pub(super) fn run(&self) -> Outcome {
+    /// The engine is not there, the kernel's log of a simulated machine cannot be read, or the journal not be written.
+    pub(super) fn run(&self, earlier: Option<Earlier>, results: Option<&Path>) -> Outcome {
         let cancel = Cancel::new();
         let interrupt = Interrupt::listen(cancel.clone())?;
-        let (mut right, mut meanings, mut device) = (0, Vec::new(), None);
-        for spec in &self.specs {
-            let mut runs = Vec::new();
-            for _ in 0..self.repeat {
-                let request = Request::new(spec.clone(), self.stand.on);
-                let run = self.stand.run(&request, &cancel).map_err(Failure::unavailable)?;
+        let mut session = Session::begin(earlier, results, self.digest()?, &self.stand.root)?;
+        let (mut right, mut meanings, mut device, mut unwatched) = (0, Vec::new(), None, None);
+        for (at, spec) in self.specs.iter().enumerate() {
+            let mut runs: Vec<ProbeRecord> = Vec::new();
+            for n in 1..=self.repeat {
+                let probe = format!("{at}-{n}/{}", spec.id());
+                let (record, next) = self.one(&probe, spec, &mut session, &cancel)?;
                 if let Some(signal) = interrupt.signal() {
+                    self.cut_off(&session, (at, n - 1));
                     return Ok(Exit::Interrupted(signal));
                 }
-                let (stop, absent) = (run.done.stops_the_run(), self.is_absent(&run));
-                device = run.done.said.hello.as_ref().and_then(|hello| hello.device.clone()).or(device);
-                runs.push(run);
-                if let Some(class) = stop {
-                    crate::cli::print(self.told(spec, &runs).as_bytes())?;
-                    console::note(&format!("stopped, since nothing can be trusted now: {class}. {}", class.advice()));
-                    return Ok(Exit::Unsafe);
-                }
-                if absent {
-                    crate::cli::print(self.told(spec, &runs).as_bytes())?;
-                    return Err(self.absence());
+                device = record.device.clone().or(device);
+                unwatched = record.unwatched.clone().or(unwatched);
+                runs.push(record);
+                match next {
+                    Then::GoOn => {}
+                    // It would take the machine down again.
+                    Then::NextProbe => break,
+                    Then::Stop(stop) => {
+                        crate::cli::print(self.told(spec, &runs).as_bytes())?;
+                        console::note(&format!("stopped, since nothing can be trusted now: {stop}. {}", stop.advice()));
+                        self.cut_off(&session, (at, n));
+                        session.finish(112)?;
+                        return Ok(Exit::Unsafe);
+                    }
+                    Then::Absent => {
+                        crate::cli::print(self.told(spec, &runs).as_bytes())?;
+                        return Err(self.absence());
+                    }
                 }
             }
             crate::cli::print(self.told(spec, &runs).as_bytes())?;
@@ -69,17 +84,104 @@ impl Supervising {
             meanings.push(meaning);
         }
         console::note(&format!("{right} of {} right, {}", self.specs.len(), self.whereabouts(device.as_ref())));
-        self.note_unwatched();
+        note_unwatched(unwatched.as_deref());
+        console::note(&format!("results  {}", session.path().display()));
+        session.finish(code(&meanings))?;
         Ok(Exit::Run(code(&meanings)))
     }
 
-    /// Says so where this machine's kernel log is not read.
-    pub(super) fn note_unwatched(&self) {
-        if let Some(problem) = self.unwatched() {
-            console::note(&format!(
-                "the kernel's log was not read ({problem}): resets and faults would not be seen. Run it as root, or after \
-                 `sysctl kernel.dmesg_restrict=0`"
-            ));
+    /// One process, or what is known of it already.
+    fn one(
+        &self,
+        probe: &str,
+        spec: &ProbeSpec,
+        session: &mut Session,
+        cancel: &Cancel,
+    ) -> Result<(ProbeRecord, Then), Failure> {
+        match session.next(probe) {
+            Next::Keep(record) => {
+                let then = if record.status == Status::MachineHang { Then::NextProbe } else { Then::GoOn };
+                return Ok((record.clone(), then));
+            }
+            Next::MachineWentDown { boot_id } => {
+                let (evidence, told) = session.keep_previous(probe, &self.stand.root, boot_id);
+                let told = format!("    ended  the machine went down with it (boot {boot_id})\n    log    {told}\n");
+                let record = ProbeRecord {
+                    status: Status::MachineHang,
+                    classified: None,
+                    device: None,
+                    told,
+                    seconds: 0.0,
+                    evidence,
+                    unwatched: None,
+                    before: None,
+                };
+                session.ended(probe, record.clone())?;
+                return Ok((record, Then::NextProbe));
+            }
+            Next::Run => {}
+        }
+        session.starts(probe)?;
+        let request = Request::new(spec.clone(), self.stand.on);
+        let run = self.stand.run(&request, cancel).map_err(Failure::unavailable)?;
+        let record = self.record(probe, &run, session);
+        // What was stopped by us has not ended: it is run again.
+        if record.status != Status::Aborted {
+            session.ended(probe, record.clone())?;
+        }
+        let then = match run.stop {
+            Some(stop) => Then::Stop(stop),
+            None if self.is_absent(&run) => Then::Absent,
+            None => Then::GoOn,
+        };
+        Ok((record, then))
+    }
+
+    fn record(&self, probe: &str, run: &ProbeRun, session: &Session) -> ProbeRecord {
+        let before =
+            run.before.as_ref().map(|before| Box::new(self.record(&format!("{probe}/before"), before, session)));
+        let mut told = String::new();
+        self.tell(run, &mut told);
+        let mut evidence = None;
+        if run.status != Status::Pass {
+            let kernel = run.done.kernel.value().map(|window| window.text.as_bytes()).unwrap_or_default();
+            for (name, text) in [("stderr.txt", run.done.stderr.as_slice()), ("kernel.txt", kernel)] {
+                if !text.is_empty() {
+                    evidence = session.keep(probe, name, text).or(evidence);
+                }
+            }
+        }
+        ProbeRecord {
+            status: run.status.clone(),
+            classified: Some(run.done.classified.clone()),
+            device: run.done.said.hello.as_ref().and_then(|hello| hello.device.clone()),
+            told,
+            seconds: run.done.took.as_secs_f64(),
+            evidence,
+            unwatched: run.unwatched.clone(),
+            before,
+        }
+    }
+
+    /// Digest of all that is planned: goes on only as it was begun.
+    fn digest(&self) -> Result<String, Failure> {
+        let limits = format!("{:?}", self.stand.limits);
+        let mut parts = vec![self.stand.engine.name().to_owned(), self.stand.on.name().to_owned(), limits];
+        parts.extend([self.repeat.to_string(), self.place.clone()]);
+        for spec in &self.specs {
+            parts.push(serde_json::to_string(spec).map_err(|error| Failure::from(anyhow!(error)))?);
+        }
+        Ok(digest(parts))
+    }
+
+    /// Says what was not run after so many repeats of the probe at this place, and how it goes on.
+    fn cut_off(&self, session: &Session, (at, done): (usize, u32)) {
+        let left = (self.specs.len() - at) * self.repeat as usize - done as usize;
+        if left > 0 {
+            let ids: Vec<String> = self.specs[at..].iter().map(ProbeSpec::id).collect();
+            let skip = usize::from(done == self.repeat);
+            console::note(&format!("not run  {left}: {}", ids[skip..].join(", ")));
+            console::note(&resume::how("probe", &session.path()));
         }
     }
 
@@ -137,31 +239,28 @@ impl Supervising {
         }
     }
 
-    /// Why this machine's kernel log is not read; `None` where one is.
-    fn unwatched(&self) -> Option<String> {
-        if self.stand.log.is_some() {
-            return None;
-        }
-        let opened = KernelLog::open(kernel_log::DEVICE.as_ref());
-        Some(opened.err().unwrap_or_else(|| "nobody asked for it".to_owned()))
-    }
-
-    fn told(&self, spec: &ProbeSpec, runs: &[ProbeRun]) -> String {
+    fn told(&self, spec: &ProbeSpec, runs: &[ProbeRecord]) -> String {
         let overall = overall(runs);
         let good = runs.iter().filter(|run| run.status == Status::Pass).count();
         let count = if runs.len() > 1 { format!("  {good} of {} passed", runs.len()) } else { String::new() };
         let mut text = format!("{:<16}  {}{count}\n", overall.word().name(), spec.id());
         // Of runs that came out alike one tells of all.
-        let mut shown: Vec<&ProbeRun> = Vec::new();
+        let mut shown: Vec<&ProbeRecord> = Vec::new();
+        let id = |run: &ProbeRecord| run.classified.as_ref().map(|classified| classified.id.clone());
         for run in runs {
-            if !shown
-                .iter()
-                .any(|before| before.status == run.status && before.done.classified.id == run.done.classified.id)
-            {
+            if !shown.iter().any(|before| before.status == run.status && id(before) == id(run)) {
                 shown.push(run);
             }
         }
-        shown.iter().for_each(|run| self.tell(run, &mut text));
+        for run in shown {
+            if let Some(before) = &run.before {
+                let blamed = before.classified.as_ref().and_then(|classified| classified.collateral);
+                let by = blamed.map(|pid| format!("process {pid}")).unwrap_or_else(|| "another process".to_owned());
+                let _ =
+                    writeln!(text, "    before {}: {by} took it down; this is what came of it alone", before.status);
+            }
+            text.push_str(&run.told);
+        }
         if overall != Status::Pass {
             let repeat = if self.repeat > 1 { format!(" --repeat {}", self.repeat) } else { String::new() };
             let first = self.stand.limits.first;
@@ -178,7 +277,7 @@ impl Supervising {
 
     /// What one run came to, and what to do about it.
     pub(super) fn tell(&self, run: &ProbeRun, text: &mut String) {
-        let ProbeRun { done, judged, status } = run;
+        let ProbeRun { done, judged, status, unwatched, stop, before: _ } = run;
         let classified = &done.classified;
         let ended = match &done.outcome {
             ProbeOutcome::Reported => None,
@@ -208,8 +307,14 @@ impl Supervising {
         if let Some(pid) = classified.collateral {
             let _ = writeln!(text, "    blame  process {pid} took it down; run it again alone");
         }
+        match stop {
+            Some(stop @ (Stop::Tainted(_) | Stop::Gone(_))) => {
+                let _ = writeln!(text, "    after  {stop}");
+            }
+            Some(Stop::Seen(_)) | None => {}
+        }
         // Where no log is read at all, that is said once, at the end.
-        if let (Some(problem), true) = (&classified.kernel_unread, self.stand.log.is_some()) {
+        if let (Some(problem), None) = (&classified.kernel_unread, unwatched) {
             let _ =
                 writeln!(text, "    kernel its log could not be read ({problem}): resets and faults would not be seen");
         }
@@ -237,7 +342,27 @@ impl Supervising {
     }
 }
 
-fn overall(runs: &[ProbeRun]) -> Status {
+/// Says so where no log of the kernel was watched.
+pub(super) fn note_unwatched(why: Option<&str>) {
+    if let Some(why) = why {
+        console::note(&format!(
+            "the kernel's log was not read ({why}): resets and faults would not be seen. Run it as root, in the group \
+             systemd-journal, or after `sysctl kernel.dmesg_restrict=0`"
+        ));
+    }
+}
+
+/// What follows from a probe that was run.
+enum Then {
+    GoOn,
+    /// Of this probe nothing more is run.
+    NextProbe,
+    Stop(Stop),
+    /// There is no such engine.
+    Absent,
+}
+
+fn overall(runs: &[ProbeRecord]) -> Status {
     let each: Vec<_> = runs.iter().map(|run| run.status.clone()).collect();
     of_repeats(&each).unwrap_or(Status::Aborted)
 }

@@ -14,7 +14,7 @@ use crate::domain::{Ended, Reading};
 use crate::facts::Class;
 use crate::process::{self, Cancel, Clocks, Heard, run_listening};
 use crate::witness::gpu_use::Trees;
-use crate::witness::kernel_log::{KernelLog, LogWindow};
+use crate::witness::kernel_log::{Log, LogWindow};
 
 use super::classify::{Classified, Pids, Remains, classify};
 use super::protocol::{Conversation, News, Phase, Problem, Reader, Request};
@@ -109,7 +109,7 @@ pub fn supervise(
     worker: &Worker,
     request: &Request,
     limits: &Limits,
-    log: Option<&mut KernelLog>,
+    log: Option<&mut dyn Log>,
     cancel: Cancel,
 ) -> Supervised {
     watch(worker, request, limits, log, None, cancel)
@@ -120,7 +120,7 @@ pub fn watch(
     worker: &Worker,
     request: &Request,
     limits: &Limits,
-    mut log: Option<&mut KernelLog>,
+    mut log: Option<&mut dyn Log>,
     trees: Option<&Trees>,
     cancel: Cancel,
 ) -> Supervised {
@@ -132,7 +132,7 @@ pub fn watch(
         Ok(line) => [line, b"\n".to_vec()].concat(),
         Err(error) => return not_started(request, format!("the request cannot be written: {error}")),
     };
-    if let Some(log) = log.as_deref_mut() {
+    if let Some(log) = &mut log {
         // What was logged before is not about this worker.
         let _ = log.window();
     }
@@ -172,7 +172,7 @@ pub fn watch(
     });
     let outside = lookout.map_or(Reading::NotReported, Lookout::end);
     let died = !outcome.ended.success();
-    let pids = log.as_deref().is_none_or(KernelLog::knows_our_pids);
+    let pids = log.as_ref().is_none_or(|log| log.knows_our_pids());
     let kernel = log.map_or(Reading::NotReported, |log| {
         if died {
             sleep(limits.settle);

@@ -38,6 +38,10 @@ reported! {
             "The worker has a GPU, and the operation runs on the CPU all the same.", "facts/rdna.md section 5";
         ClaimsGpu "claims_gpu"
             "The worker of a probe says on the GPU, with times and bytes, and the driver never saw it there.", "made up: a wrapper that reports what it was asked for";
+        Oops "oops"
+            "The kernel has an oops while a probe runs well, and taints itself.", "made up: a driver's bug in another process";
+        FallsOff "falls_off"
+            "The GPU is gone from the bus while a probe runs well.", "facts/rdna.md section 2 (device lost from bus)";
         AnothersReset "anothers_reset"
             "Another process's page fault resets the GPU, and the worker of a probe dies with it.", "facts/rdna.md section 2";
     }

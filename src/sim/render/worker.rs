@@ -56,6 +56,8 @@ pub fn death(fault: ProbeFault, pid: u32) -> Option<(LastWords, Ending)> {
                 Ending::Exit(0),
             )),
             Misbehaviour::DiesAfterBye
+            | Misbehaviour::Oops
+            | Misbehaviour::FallsOff
             | Misbehaviour::WrongNumber
             | Misbehaviour::NotFinite
             | Misbehaviour::Zeros

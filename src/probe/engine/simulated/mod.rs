@@ -177,6 +177,8 @@ fn spoilt(mut tensor: Tensor, other: Option<Misbehaviour>) -> Tensor {
             | Misbehaviour::NoDevice
             | Misbehaviour::Elsewhere
             | Misbehaviour::ClaimsGpu
+            | Misbehaviour::Oops
+            | Misbehaviour::FallsOff
             | Misbehaviour::AnothersReset,
         )
         | None => {}

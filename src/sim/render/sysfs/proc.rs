@@ -29,6 +29,7 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
     }
     tree.read_only("proc/sys/kernel/osrelease", &view.kernel_release);
     tree.read_only("proc/sys/kernel/random/boot_id", boot_id(&machine.name));
+    tree.read_only("proc/sys/kernel/tainted", 0);
     tree.read_only("proc/cpuinfo", cpuinfo(view.hypervisor));
     tree.read_only("proc/cmdline", format_args!("BOOT_IMAGE=/boot/vmlinuz-{} root=/dev/sda1 ro", view.kernel_release));
     tree.read_only(
