@@ -25,6 +25,7 @@ pub mod matrix;
 pub mod shrink;
 
 pub mod topology;
+pub mod tuning;
 
 pub mod doctor;
 

@@ -24,11 +24,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("shrink", &["probe"]),
     ("matrix", &["domain", "facts", "probe", "sim"]),
     ("topology", &["domain", "facts", "witness"]),
-    ("doctor", &["domain", "facts", "topology", "witness"]),
+    ("tuning", &["domain", "facts", "topology", "witness"]),
+    ("doctor", &["domain", "facts", "topology", "tuning", "witness"]),
     ("partition", &["domain", "facts", "topology", "witness"]),
     ("placement", &["domain", "facts", "topology", "witness"]),
     ("ledger", &["domain", "filelock", "placement", "witness"]),
-    ("check", &["domain", "facts", "topology", "witness"]),
+    ("check", &["domain", "facts", "topology", "tuning", "witness"]),
     (
         "run",
         &[
@@ -77,6 +78,7 @@ const PURE: &[&str] = &[
     "sim",
     "plan",
     "topology",
+    "tuning",
     "partition",
     "placement",
     "check",

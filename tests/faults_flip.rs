@@ -13,10 +13,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use rocvet::domain::{CheckSpec, ComputeMode, Expect, KernelRules, MemoryMode};
+use rocvet::domain::{CheckSpec, ComputeMode, Demand, Expect, KernelRules, MemoryMode};
 use rocvet::run::Bed;
 use rocvet::scenario::{self, Case, MachineRef, Simulate, Step};
-use rocvet::sim::{Caller, Platform};
+use rocvet::sim::{Caller, Platform, Tuning};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -68,6 +68,7 @@ fn without_circumstances(case: Case) -> Option<Case> {
         || simulate.hives.is_some()
         || simulate.alloc_mode.is_some()
         || simulate.pages_limit.is_some()
+        || !simulate.tuning.is_plain()
         || simulate.platform.is_some_and(|platform| platform != Platform::BareMetal)
         || case.steps.iter().any(client);
     let simulate = Simulate {
@@ -77,6 +78,7 @@ fn without_circumstances(case: Case) -> Option<Case> {
         hives: None,
         alloc_mode: None,
         pages_limit: None,
+        tuning: Tuning::default(),
         ..case.simulate
     };
     let steps = case.steps.into_iter().filter(|step| !client(step)).collect();
@@ -108,6 +110,9 @@ fn without_claims(mut case: Case) -> Option<Case> {
             CheckSpec::MemoryPerDevice { .. } => CheckSpec::MemoryPerDevice { mib: None },
             CheckSpec::AmdSmiVersion { .. } => CheckSpec::AmdSmiVersion { version: None },
             CheckSpec::SetRefused { .. } => CheckSpec::SetRefused { status: None },
+            CheckSpec::EnvironmentVariables { .. } => CheckSpec::EnvironmentVariables { demand: Demand::default() },
+            CheckSpec::EnvironmentPairing { .. } => CheckSpec::EnvironmentPairing { torch: None },
+            CheckSpec::KernelParameters { .. } => CheckSpec::KernelParameters { demand: Demand::default() },
             spec @ (CheckSpec::PartitionProfiles
             | CheckSpec::DevicesIds
             | CheckSpec::AmdSmiJson
@@ -124,7 +129,8 @@ fn without_claims(mut case: Case) -> Option<Case> {
             | CheckSpec::ProbeNumbers
             | CheckSpec::ProbeMemory
             | CheckSpec::FallbackTaken
-            | CheckSpec::FallbackWorks) => spec.clone(),
+            | CheckSpec::FallbackWorks
+            | CheckSpec::KernelEffective) => spec.clone(),
         };
         claimed |= plain != check.spec && check.expect != Expect::Met;
         check.spec = plain;

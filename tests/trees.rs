@@ -117,7 +117,12 @@ fn driver(view: &View, look: &Snapshot, machine: &Machine, what: &str) {
     };
     assert_eq!(driver.module, state, "{what}");
     let loaded = state != ModuleState::NotLoaded;
-    assert_eq!(driver.parameters.get("noretry").map(String::as_str), loaded.then_some("-1"), "{what}");
+    let tuning = look.tuning.as_ref().unwrap();
+    let noretry = tuning.parameters.value().and_then(|files| files["amdgpu.noretry"].value());
+    assert_eq!(noretry.map(String::as_str), loaded.then_some("-1"), "{what}");
+    let logged = tuning.vm.value().map_or(0, Vec::len);
+    let wanted = if loaded { view.gpus.len() } else { 0 };
+    assert_eq!(logged, wanted, "{what}: one line of page tables for each GPU");
     assert_eq!(driver.numa_nodes, Reading::Value(view.cpu_nodes), "{what}");
     let apu = view.gpus.iter().any(|gpu| gpu.model.apu);
     assert_eq!(driver.pages_limit.value().is_some(), apu, "{what}");

@@ -46,11 +46,13 @@ pub struct Needs {
     pub system: bool,
     /// The HIP runtime.
     pub hip: bool,
+    /// What was set: parameters, modprobe.d, kernel log, environment.
+    pub tuning: bool,
 }
 
 impl Needs {
     /// What a check that reads nothing would need.
-    pub const NOTHING: Self = Self { queries: &[], sysfs: false, kfd: false, system: false, hip: false };
+    pub const NOTHING: Self = Self { queries: &[], sysfs: false, kfd: false, system: false, hip: false, tuning: false };
 }
 
 impl About {

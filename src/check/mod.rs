@@ -11,9 +11,13 @@ mod amd_smi_version;
 mod calls;
 mod devices_count;
 mod devices_ids;
+mod environment_pairing;
+mod environment_variables;
 mod evaluation;
 mod fallback_taken;
 mod fallback_works;
+mod kernel_effective;
+mod kernel_parameters;
 mod memory_per_device;
 mod partition_legal;
 mod partition_modes;
@@ -68,6 +72,10 @@ pub const fn about(id: CheckId) -> &'static About {
         CheckId::ProbeMemory => &probe_memory::ABOUT,
         CheckId::FallbackTaken => &fallback_taken::ABOUT,
         CheckId::FallbackWorks => &fallback_works::ABOUT,
+        CheckId::KernelParameters => &kernel_parameters::ABOUT,
+        CheckId::KernelEffective => &kernel_effective::ABOUT,
+        CheckId::EnvironmentVariables => &environment_variables::ABOUT,
+        CheckId::EnvironmentPairing => &environment_pairing::ABOUT,
     }
 }
 
@@ -97,6 +105,10 @@ pub fn evaluate(spec: &CheckSpec, seen: &Observations) -> Evaluation {
         CheckSpec::ProbeMemory => probe_memory::evaluate(seen),
         CheckSpec::FallbackTaken => fallback_taken::evaluate(seen),
         CheckSpec::FallbackWorks => fallback_works::evaluate(seen),
+        CheckSpec::KernelParameters { demand } => kernel_parameters::evaluate(demand, seen),
+        CheckSpec::KernelEffective => kernel_effective::evaluate(seen),
+        CheckSpec::EnvironmentVariables { demand } => environment_variables::evaluate(demand, seen),
+        CheckSpec::EnvironmentPairing { torch } => environment_pairing::evaluate(*torch, seen),
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) const ABOUT: About = About {
     why: "63 of 64 is a working node with a hole; a witness that counts otherwise shifts every index after it.",
     source: "facts/partitions.md section 4; facts/amd-smi.md section 4 row 5 (amdsmi#99, ROCm/ROCm#4750, #4759)",
     confidence: Confidence::Certain,
-    needs: Needs { queries: &[Query::List], sysfs: true, kfd: true, system: true, hip: true },
+    needs: Needs { queries: &[Query::List], sysfs: true, kfd: true, system: true, hip: true, ..Needs::NOTHING },
     findings: &[
         FindingAbout {
             id: "one-short",

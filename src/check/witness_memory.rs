@@ -24,6 +24,7 @@ pub(super) const ABOUT: About = About {
         kfd: true,
         system: true,
         hip: true,
+        ..Needs::NOTHING
     },
     findings: &[
         FindingAbout {

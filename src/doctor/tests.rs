@@ -112,7 +112,6 @@ fn driver(module: ModuleState) -> DriverFacts {
     DriverFacts {
         module,
         version: Reading::Value("6.16.6".to_owned()),
-        parameters: BTreeMap::new(),
         pages_limit: Reading::NotReported,
         numa_nodes: Reading::NotReported,
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ComputeMode, MemoryMode, ToolVersion};
+use super::{ComputeMode, Demand, MemoryMode, ToolVersion, TorchVersion};
 
 macro_rules! checks {
     ($($(#[$doc:meta])* $variant:ident = $id:literal),+ $(,)?) => {
@@ -73,6 +73,14 @@ checks! {
     FallbackTaken = "fallback.taken",
     /// What was to run on the CPU in place of the GPU did, and how much slower it is.
     FallbackWorks = "fallback.works",
+    /// Kernel parameters that must be in force, and those that must not.
+    KernelParameters = "kernel.parameters",
+    /// A kernel parameter that is set is in force and no no-op.
+    KernelEffective = "kernel.effective",
+    /// Variables in the environment of probes act, and do what they are set for.
+    EnvironmentVariables = "environment.variables",
+    /// torch, ROCm, the GPU and the kernel go together.
+    EnvironmentPairing = "environment.pairing",
 }
 
 impl fmt::Display for CheckId {
@@ -150,6 +158,23 @@ pub enum CheckSpec {
     FallbackTaken,
     /// See [`CheckId::FallbackWorks`].
     FallbackWorks,
+    /// See [`CheckId::KernelParameters`].
+    KernelParameters {
+        /// Parameters by their names on the kernel's command line; never empty.
+        demand: Demand,
+    },
+    /// See [`CheckId::KernelEffective`].
+    KernelEffective,
+    /// See [`CheckId::EnvironmentVariables`].
+    EnvironmentVariables {
+        /// Variables that must be exported, and those that must not.
+        demand: Demand,
+    },
+    /// See [`CheckId::EnvironmentPairing`].
+    EnvironmentPairing {
+        /// The torch that would run.
+        torch: Option<TorchVersion>,
+    },
 }
 
 impl CheckSpec {
@@ -179,6 +204,10 @@ impl CheckSpec {
             Self::ProbeMemory => CheckId::ProbeMemory,
             Self::FallbackTaken => CheckId::FallbackTaken,
             Self::FallbackWorks => CheckId::FallbackWorks,
+            Self::KernelParameters { .. } => CheckId::KernelParameters,
+            Self::KernelEffective => CheckId::KernelEffective,
+            Self::EnvironmentVariables { .. } => CheckId::EnvironmentVariables,
+            Self::EnvironmentPairing { .. } => CheckId::EnvironmentPairing,
         }
     }
 }

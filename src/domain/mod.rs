@@ -3,6 +3,7 @@
 mod bdf;
 mod bytes;
 mod check;
+mod demand;
 mod device;
 mod ended;
 mod major_minor;
@@ -16,6 +17,7 @@ mod tool;
 pub use bdf::{Bdf, BdfError};
 pub use bytes::Bytes;
 pub use check::{CheckId, CheckSpec, Expect, KernelRules};
+pub use demand::{Ban, Conflict, Demand, NotATorch, TorchVersion};
 pub use device::{DeviceKind, MemoryReport, Neighbour};
 pub use ended::{Ended, Limit, Signal};
 pub use major_minor::{MajorMinor, NotAVersion};

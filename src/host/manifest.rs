@@ -29,7 +29,7 @@ const MAX_ENTRIES: usize = 100_000;
 const MAX_FILE: usize = super::recorded::MAX_STREAM;
 
 /// Folders of a recording in which nothing else may lie.
-const FOLDERS: [&str; 4] = ["sys", "proc", "opt", "transcripts"];
+const FOLDERS: [&str; 8] = ["sys", "proc", "opt", "etc", "usr", "lib", "run", "transcripts"];
 
 /// What belongs to a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -216,7 +216,8 @@ impl Host {
         }
     }
 
-    pub(super) fn root(&self) -> &Path {
+    /// The root of its file system: `/`, or the folder that stands for it.
+    pub fn root(&self) -> &Path {
         match self {
             Self::Real => Path::new("/"),
             Self::Simulated { dir, .. } | Self::Recorded { dir, .. } => dir,

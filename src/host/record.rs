@@ -64,6 +64,7 @@ pub fn record(host: &Host, out: &Path, extent: Extent, asking: &Asking) -> Resul
     // The trees first: asking the tool for its profiles moves `xcp_config` (facts/amd-smi.md 1.4).
     let mut entries = excerpt::sys(&sys, &mut names);
     entries.extend(excerpt::proc(&proc, &read_processes(&sys, &proc), &mut names));
+    entries.extend(excerpt::settings(host.root(), &mut names));
     entries.extend(excerpt::opt(&host.opt_root()));
     let found = entries.len();
     let calls = ask_all(host, extent, asking)?;

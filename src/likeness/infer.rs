@@ -2,9 +2,12 @@
 
 use crate::domain::{AllocMode, ComputeMode, MemoryMode, Platform, Reading, ToolVersion};
 use crate::facts::{self, Part};
-use crate::sim::{Caller, Hives, MAX_GPUS, Machine, Quirks, default_pages_limit, is_reference_tree};
+use crate::sim::{
+    Caller, Hives, KERNEL_RELEASE, MAX_GPUS, Machine, Quirks, Tuning, default_pages_limit, is_reference_tree,
+};
 use crate::topology::{Socket, sockets, whereabouts};
-use crate::witness::{Access, Snapshot};
+use crate::witness::tuning::MODULES;
+use crate::witness::{Access, ModuleState, Snapshot};
 
 /// A machine, and what speaks for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +49,7 @@ pub fn infer(look: &Snapshot, tool: Option<ToolVersion>) -> Result<Inferred, Vec
         quirks: Quirks { reference_tree: reference },
         faults: Vec::new(),
         busy: busy(look, &mut found),
+        tuning: tuning(look, &mut found),
     };
     machine.check().map_err(|error| vec![format!("no machine can be simulated so: {error}")])?;
     found.not.push(
@@ -273,6 +277,28 @@ fn busy(look: &Snapshot, found: &mut Notes) -> bool {
         found.found("busy", true, format!("{holders} in KFD's process list"));
     }
     holders > 0
+}
+
+/// What was set, as far as a simulated machine follows it.
+fn tuning(look: &Snapshot, found: &mut Notes) -> Tuning {
+    let mut tuning = Tuning::default();
+    let release = look.kernel.as_ref().and_then(|kernel| kernel.release.value());
+    if let Some(release) = release.filter(|release| *release != KERNEL_RELEASE && !is_reference_tree(release)) {
+        found.found("tuning.kernel", release, "/proc/sys/kernel/osrelease");
+        tuning.kernel = Some(release.clone());
+    }
+    let driver = look.driver.as_ref();
+    if driver.is_some_and(|driver| driver.module == ModuleState::Live && driver.version == Reading::NotReported) {
+        found.found("tuning.in-tree", true, "no /sys/module/amdgpu/version");
+        tuning.in_tree = true;
+    }
+    let line = look.kernel.as_ref().and_then(|kernel| kernel.cmdline.value()).map_or("", String::as_str);
+    let ours = |word: &&str| MODULES.iter().any(|module| word.split('.').next() == Some(module));
+    tuning.cmdline = line.split_whitespace().filter(ours).collect::<Vec<_>>().join(" ");
+    if !tuning.cmdline.is_empty() {
+        found.found("tuning.cmdline", &tuning.cmdline, "/proc/cmdline");
+    }
+    tuning
 }
 
 fn is_reference(look: &Snapshot) -> bool {

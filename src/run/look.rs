@@ -11,7 +11,7 @@ use crate::witness::driver::read_driver;
 use crate::witness::drm::read_render;
 use crate::witness::kernel::read_kernel;
 use crate::witness::processes::read_processes;
-use crate::witness::{Asked, Call, Snapshot, kfd, sysfs};
+use crate::witness::{Asked, Call, Snapshot, TuningFacts, kfd, sysfs, tuning};
 
 /// What to read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,12 +26,14 @@ pub struct Wanted {
     pub system: bool,
     /// The HIP runtime.
     pub hip: bool,
+    /// What was set: parameters, modprobe.d, kernel log, environment.
+    pub tuning: bool,
 }
 
 impl Wanted {
     /// The kernel's trees, and nothing that needs a process.
     pub fn trees() -> Self {
-        Self { sysfs: true, kfd: true, system: true, ..Self::default() }
+        Self { sysfs: true, kfd: true, system: true, tuning: true, ..Self::default() }
     }
 
     /// What says how much memory each device has, and whether it is held to that.
@@ -48,7 +50,7 @@ impl Wanted {
 
     /// Whether any tree of the host is read.
     pub const fn reads_trees(&self) -> bool {
-        self.sysfs || self.kfd || self.system
+        self.sysfs || self.kfd || self.system || self.tuning
     }
 
     fn add(&mut self, needs: Needs) {
@@ -57,6 +59,7 @@ impl Wanted {
         self.kfd |= needs.kfd;
         self.system |= needs.system;
         self.hip |= needs.hip;
+        self.tuning |= needs.tuning;
     }
 }
 
@@ -82,7 +85,19 @@ pub fn look(host: &Host, wanted: &Wanted, format: Format, asking: &Asking) -> Sn
         processes: wanted.system.then(|| read_processes(&sys, &proc)),
         access: if wanted.system { host.device_access(render.as_deref().unwrap_or_default()) } else { None },
         hip: wanted.hip.then(|| host.ask_hip(asking)),
+        tuning: wanted.tuning.then(|| look_at_tuning(host)),
         render,
+    }
+}
+
+/// What was set on the host.
+fn look_at_tuning(host: &Host) -> TuningFacts {
+    TuningFacts {
+        options: tuning::read_options(host.root()),
+        parameters: tuning::read_parameters(&host.sysfs_root()),
+        vm: tuning::read_vm_lines(host.kernel_log()),
+        environment: tuning::read_environment(&host.proc_root()),
+        rocm: tuning::read_rocm(&host.opt_root()),
     }
 }
 

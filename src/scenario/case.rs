@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::domain::{AllocMode, CheckSpec, ComputeMode, Expect, MemoryMode, ToolVersion};
 use crate::facts::{self, Part};
-use crate::sim::{Caller, Fault, Hives, Machine, MachineError, Platform, machine_named};
+use crate::sim::{Caller, Fault, Hives, Machine, MachineError, Platform, Tuning, machine_named};
 use crate::witness::amd_smi::{Format, Query, SetRequest};
 
 use super::{Level, Pattern, ProbeStep, VersionReq};
@@ -129,6 +129,8 @@ pub struct Simulate {
     pub alloc_mode: Option<AllocMode>,
     /// Pages that GPUs may take of the system's memory, for an APU.
     pub pages_limit: Option<u64>,
+    /// What was set on it.
+    pub tuning: Tuning,
     /// What goes wrong.
     pub faults: Vec<Fault>,
 }
@@ -155,6 +157,7 @@ impl Simulate {
             hives: self.hives.unwrap_or(base.hives),
             alloc_mode: self.alloc_mode.or(base.alloc_mode),
             pages_limit: self.pages_limit.or(base.pages_limit),
+            tuning: if self.tuning.is_plain() { base.tuning.clone() } else { self.tuning.clone() },
             faults,
             ..base
         };

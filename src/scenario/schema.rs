@@ -6,7 +6,7 @@
 use schemars::{JsonSchema, Schema, schema_for};
 
 use crate::domain::{AllocMode, ComputeMode, DeviceKind, KernelRules, MemoryMode};
-use crate::sim::{Caller, Hives, Platform};
+use crate::sim::{Caller, Hives, Platform, Tuning};
 use crate::witness::amd_smi::{Format, Query};
 
 use super::Level;
@@ -93,6 +93,8 @@ struct Simulate {
     alloc_mode: Option<OneOrMore<Or<AllocMode>>>,
     /// Pages of 4 KiB that GPUs may take of the system's memory, for an APU.
     pages_limit: Option<OneOrMore<Or<u32>>>,
+    /// What was set on it: kernel, parameters, modprobe.d, environment, ROCm.
+    tuning: Option<Tuning>,
     /// What goes wrong: one list of faults, or a list of such lists.
     faults: Option<Faults>,
 }
@@ -124,6 +126,14 @@ enum OneOrMore<T> {
 enum Or<T> {
     Value(T),
     Sweep(#[schemars(regex(pattern = r"\$\{[a-z0-9_-]+\}"))] String),
+}
+
+/// A value, as text or as a number.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+enum Setting {
+    Text(String),
+    Number(i64),
 }
 
 /// Faults of one machine, or of several.
@@ -339,6 +349,27 @@ checks! {
     FallbackTaken = "fallback.taken" {}
     /// What was to run on the CPU in place of the GPU did, and how much slower it is.
     FallbackWorks = "fallback.works" {}
+    /// Kernel parameters that must be in force, and those that must not.
+    KernelParameters = "kernel.parameters" {
+        /// Values that must be in force, by name: `{ noretry = 0, iommu = "pt" }`.
+        required: std::collections::BTreeMap<String, Setting>,
+        /// Names that must not be set, or values that must not be in force: `["vm_fragment_size", "noretry=0"]`.
+        banned: Vec<String>,
+    }
+    /// A kernel parameter that is set is in force and no no-op.
+    KernelEffective = "kernel.effective" {}
+    /// Variables in the environment of probes act, and do what they are set for.
+    EnvironmentVariables = "environment.variables" {
+        /// Variables that must be exported, with their values.
+        required: std::collections::BTreeMap<String, Setting>,
+        /// Variables, or values of them, that must not be.
+        banned: Vec<String>,
+    }
+    /// torch, ROCm, the GPU and the kernel go together.
+    EnvironmentPairing = "environment.pairing" {
+        /// The torch that would run: `2.5.1+rocm6.2`.
+        torch: String,
+    }
 }
 
 /// What a scenario expects of a check.
@@ -358,7 +389,9 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::super::read::{APPLIES_KEYS, OBSERVE_KEYS, PROBE_KEYS, SIMULATE_KEYS, STEP_KEYS, TOP_KEYS, parameters};
+    use super::super::read::{
+        APPLIES_KEYS, OBSERVE_KEYS, PROBE_KEYS, SIMULATE_KEYS, STEP_KEYS, TOP_KEYS, TUNING_KEYS, parameters,
+    };
     use super::schema;
     use crate::domain::CheckId;
 
@@ -375,6 +408,7 @@ mod tests {
             (&definitions["Applies"], &APPLIES_KEYS),
             (&definitions["Simulate"], &SIMULATE_KEYS),
             (&definitions["Observe"], &OBSERVE_KEYS),
+            (&definitions["Tuning"], &TUNING_KEYS),
             (&definitions["SetStep"], &STEP_KEYS[..1]),
             (&definitions["Run"], &STEP_KEYS[4..5]),
             (&definitions["ProbeStep"], &STEP_KEYS[5..]),

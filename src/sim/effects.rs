@@ -159,6 +159,8 @@ fn spoil(named: Named, call: Spoiled, response: &mut Response) {
         | Named::MemoryLeaked
         | Named::PagesLimitRaised
         | Named::UdevAccess
+        | Named::InitramfsStale
+        | Named::FragmentLoggedOtherwise
         | Named::StaleModes
         | Named::ToolMissesLast
         | Named::AsksFirst

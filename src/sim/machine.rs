@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{AllocMode, Bytes, ComputeMode, MemoryMode, Platform, ToolVersion};
 use crate::facts::{Part, part};
 
-use super::{Fault, modes};
+use super::{Fault, Tuning, modes};
 
 /// What a machine is. A host directory holds it as `machine.toml`, in full; nothing in it changes between calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -57,6 +57,9 @@ pub struct Machine {
     /// A client holds every GPU open from the start (EBUSY on a mode change).
     #[serde(default)]
     pub busy: bool,
+    /// What was set on it: kernel, parameters, modprobe.d, environment, ROCm.
+    #[serde(default, skip_serializing_if = "Tuning::is_plain")]
+    pub tuning: Tuning,
 }
 
 /// XGMI hives of a machine with several Instinct GPUs. A memory mode is still asked for by all of them at once.
@@ -169,6 +172,9 @@ impl Machine {
         }
         if self.platform == Platform::VirtualFunction && model.vf_pci_ids.is_empty() {
             return Err(invalid("platform", format!("no virtual function of {} is known", model.id)));
+        }
+        if let Some(problem) = self.tuning.problem() {
+            return Err(invalid("tuning", problem));
         }
         self.check_memory_policy(model)?;
         if self.quirks.reference_tree {
@@ -297,6 +303,8 @@ mod tests {
             ("part = 'mi300x'\nhives = 'three'", "hives"),
             ("part = 'mi308x'\n[quirks]\nreference-tree = true", "not MI308X"),
             ("part = 'mi300x'\nfaults = ['hangs']", "nearest: hang"),
+            ("part = 'rx6600'\n[tuning]\nkernel = '/'", "tuning: kernel"),
+            ("part = 'rx6600'\n[tuning]\nkernal = '6'", "unknown field"),
             ("part = ", "TOML"),
         ] {
             let error = Machine::parse(&format!("name = 'x'\n{text}")).unwrap_err().to_string();

@@ -14,6 +14,7 @@ mod resources;
 mod show;
 mod show_faults;
 mod state;
+mod tuning;
 mod view;
 
 pub use crate::domain::Platform;
@@ -24,8 +25,9 @@ pub use kernel::Kernel;
 pub use machine::{Caller, Hives, MAX_GPUS, Machine, MachineError, Model, Quirks};
 pub use preset::{named as machine_named, names as machine_names};
 pub use reference::is_reference_tree;
-pub use show::default_pages_limit;
+pub use show::{KERNEL_RELEASE, default_pages_limit};
 pub use state::State;
+pub use tuning::{ShownParameter, ShownTuning, Tuning};
 pub use view::{
     Client, Device, DriverState, DrmDevice, FileAnswer, Gpu, GpuMetrics, KfdNode, PartitionFiles, Profile, Resource,
     ResourceKind, View,

@@ -5,7 +5,7 @@ use crate::facts::split_memory;
 
 use super::{
     Client, Device, DriverState, DrmDevice, Errno, Gpu, GpuMetrics, Hives, Kernel, KfdNode, Machine, Model,
-    PartitionFiles, Platform, Profile, View, fault::Named, modes, reference, resources, show_faults,
+    PartitionFiles, Platform, Profile, ShownTuning, View, fault::Named, modes, reference, resources, show_faults,
 };
 
 /// Memory that one client of the simulation holds: what the report of ROCm/amdsmi#175 allocated.
@@ -30,7 +30,7 @@ const DRM_DEVICES: u8 = 8;
 const DRIVER_VERSION: &str = "6.16.6";
 
 /// Kernel of machines that follow the facts.
-const KERNEL_RELEASE: &str = "6.8.0-60-generic";
+pub const KERNEL_RELEASE: &str = "6.8.0-60-generic";
 
 /// Everything the kernel shows now, faults included.
 pub fn view(kernel: &Kernel) -> View {
@@ -42,10 +42,11 @@ pub fn view(kernel: &Kernel) -> View {
     let clients = clients(kernel, &devices);
     let reference = machine.quirks.reference_tree;
     let version = if reference { reference::DRIVER_VERSION } else { DRIVER_VERSION };
-    let release = if reference { reference::KERNEL_RELEASE } else { KERNEL_RELEASE };
+    let usual = if reference { reference::KERNEL_RELEASE } else { KERNEL_RELEASE };
+    let release = machine.tuning.kernel.as_deref().unwrap_or(usual);
     let pages_limit = pages_limit(machine, &gpus);
     let mut view = View {
-        driver: DriverState::Live { version: Some(version.to_owned()) },
+        driver: DriverState::Live { version: (!machine.tuning.in_tree).then(|| version.to_owned()) },
         kfd: true,
         hypervisor: machine.platform != Platform::BareMetal,
         gpus,
@@ -58,11 +59,24 @@ pub fn view(kernel: &Kernel) -> View {
         pages_limit,
         user_access: false,
         kernel_release: release.to_owned(),
+        tuning: tuning(kernel),
     };
     for fault in kernel.active_faults() {
         show_faults::apply(fault, &mut view);
     }
     view
+}
+
+/// What the driver made of its parameters when it was loaded.
+fn tuning(kernel: &Kernel) -> ShownTuning {
+    let machine = kernel.machine();
+    let stale = kernel.has_fault(Named::InitramfsStale);
+    let mut shown = machine.tuning.shown(machine.caller, stale, kernel.has_fault(Named::AmdgpuBuiltin));
+    if machine.quirks.reference_tree {
+        shown.parameters.clear();
+        shown.fragment_bits = None;
+    }
+    shown
 }
 
 /// The limit that the APUs' memory follows: the machine's, else what gives them theirs.

@@ -116,9 +116,11 @@ fn apply_named(named: Named, view: &mut View) {
             }
         }
         Named::PagesLimitRaised => view.pages_limit = view.pages_limit.map(|pages| pages * 2),
+        Named::FragmentLoggedOtherwise => view.tuning.fragment_bits = view.tuning.fragment_bits.map(|bits| bits ^ 1),
         Named::UdevAccess => view.user_access = true,
-        // They act on writes, in the tool, or on its process.
+        // They act on writes, in the tool, on its process, or where the driver took its parameters.
         Named::SetIgnored
+        | Named::InitramfsStale
         | Named::KernelLogDenied
         | Named::ReloadBusy
         | Named::RestartErr

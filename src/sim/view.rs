@@ -4,7 +4,7 @@
 
 use crate::domain::{Bdf, Bytes, ComputeMode};
 
-use super::{Errno, Model};
+use super::{Errno, Model, ShownTuning};
 
 /// A text file under sysfs, without its final newline; an absent one is `Err(Errno::ENOENT)`.
 pub type FileAnswer = Result<String, Errno>;
@@ -38,6 +38,8 @@ pub struct View {
     pub user_access: bool,
     /// Kernel release, as `uname -r` prints it.
     pub kernel_release: String,
+    /// Parameters, modprobe.d, environment.
+    pub tuning: ShownTuning,
 }
 
 /// State of the amdgpu kernel module.

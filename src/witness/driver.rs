@@ -1,6 +1,5 @@
 //! Witness driver: what `/sys/module` says of amdgpu, and the limits that an APU's memory follows.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::domain::Reading;
@@ -26,7 +25,6 @@ pub fn read_driver(root: &Path) -> DriverFacts {
         Err(error) => DriverFacts {
             module: ModuleState::Unreadable(error.problem.to_string()),
             version: Reading::NotReported,
-            parameters: BTreeMap::new(),
             pages_limit: Reading::NotReported,
             numa_nodes: Reading::NotReported,
         },
@@ -37,7 +35,6 @@ fn facts(tree: &Tree) -> DriverFacts {
     DriverFacts {
         module: state(tree),
         version: text(tree, &format!("{MODULE}/version")),
-        parameters: parameters(tree),
         pages_limit: pages_limit(tree),
         numa_nodes: text(tree, "devices/system/node/online").and_then(|list| count(&list)),
     }
@@ -58,14 +55,6 @@ fn state(tree: &Tree) -> ModuleState {
         Reading::NotReported | Reading::NotApplicable => ModuleState::BuiltIn,
         Reading::Malformed { problem, .. } => ModuleState::Unreadable(problem),
     }
-}
-
-/// Parameters that can be read; some are write-only, and some are root's.
-fn parameters(tree: &Tree) -> BTreeMap<String, String> {
-    let folder = format!("{MODULE}/parameters");
-    let names = tree.names(&folder).unwrap_or_default();
-    let read = |name: String| Some((text(tree, &format!("{folder}/{name}")).value()?.clone(), name));
-    names.into_iter().filter_map(read).map(|(value, name)| (name, value)).collect()
 }
 
 fn pages_limit(tree: &Tree) -> Reading<u64> {

@@ -17,11 +17,13 @@ pub mod processes;
 pub mod sysfs;
 pub mod taint;
 pub mod tree;
+pub mod tuning;
 
 pub use observations::{
     Access, Asked, Call, DeviceAccess, DriverFacts, HipDevice, KernelFacts, KfdNode, KfdProcess, ModuleState,
     Observations, Reload, RenderNode, RenderParent, SetDone, Snapshot, SysfsGpu,
 };
+pub use tuning::TuningFacts;
 
 pub use probed::{
     ProbeCame, ProbeDone, ProbeEnd, ProbeMemory, ProbeNumbers, ProbePlace, ProbeProcess, ProbeRaised, WhyCpu,

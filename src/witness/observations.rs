@@ -8,6 +8,7 @@ use crate::domain::{AllocMode, Bdf, Bytes, ComputeMode, Ended, MemoryMode, Prove
 use super::amd_smi::{
     Answer, ListRow, PartitionReport, Query, SetRequest, SetRow, StaticPartitionRow, VersionReport, VramRow,
 };
+use super::tuning::TuningFacts;
 
 use super::probed::ProbeDone;
 
@@ -177,8 +178,6 @@ pub struct DriverFacts {
     pub module: ModuleState,
     /// `module/amdgpu/version`; only the out-of-tree (DKMS) driver has it.
     pub version: Reading<String>,
-    /// `module/amdgpu/parameters/*` that can be read, by name.
-    pub parameters: BTreeMap<String, String>,
     /// `module/{amdttm,ttm}/parameters/pages_limit`: pages of 4 KiB that GPUs may take of the system's memory.
     pub pages_limit: Reading<u64>,
     /// NUMA nodes online (`devices/system/node/online`).
@@ -299,6 +298,8 @@ pub struct Snapshot {
     pub processes: Option<Reading<Vec<KfdProcess>>>,
     /// Device files: `/dev/kfd` first; `None` also where a host folder holds none.
     pub access: Option<Vec<DeviceAccess>>,
+    /// What was set: parameters, environment.
+    pub tuning: Option<TuningFacts>,
     /// HIP devices, by index; `NotReported` where there is no HIP runtime.
     pub hip: Option<Reading<Vec<HipDevice>>>,
 }

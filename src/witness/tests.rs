@@ -13,7 +13,7 @@ use super::kfd::{location, read_addresses, read_kfd};
 use super::sysfs::{read_modes, read_sysfs};
 use super::tree::{Tree, TreeProblem};
 
-fn write(root: &Path, path: &str, text: &str) {
+pub(super) fn write(root: &Path, path: &str, text: &str) {
     let path = root.join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();

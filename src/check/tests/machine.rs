@@ -1,6 +1,5 @@
 //! A healthy machine as its witnesses show it, and short ways to spoil it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::{Bdf, Bytes, ComputeMode, Ended, MemoryMode, Provenance, Reading};
@@ -9,9 +8,10 @@ use crate::witness::amd_smi::{
     Answer, Format, ListRow, PartitionReport, ProfileRow, Query, ResourceRow, SetOutcome, SetRequest, SetRow,
     StaticPartitionRow, ToolError, VersionReport, VramRow,
 };
+use crate::witness::tuning::{Options, VmLine};
 use crate::witness::{
-    Access, Asked, Call, DeviceAccess, DriverFacts, HipDevice, KfdNode, ModuleState, Observations, RenderNode,
-    RenderParent, SetDone, Snapshot, SysfsGpu,
+    Access, Asked, Call, DeviceAccess, DriverFacts, HipDevice, KernelFacts, KfdNode, ModuleState, Observations,
+    RenderNode, RenderParent, SetDone, Snapshot, SysfsGpu, TuningFacts,
 };
 
 /// Addresses of the two GPUs.
@@ -121,7 +121,7 @@ pub(super) fn look() -> Snapshot {
         kfd_hidden: Vec::new(),
         render: Some(devices.iter().map(|&(_, bdf)| render(bdf)).collect()),
         driver: Some(driver()),
-        kernel: None,
+        kernel: Some(kernel()),
         processes: Some(Reading::Value(Vec::new())),
         access: Some(
             std::iter::once("/dev/kfd".to_owned())
@@ -130,6 +130,7 @@ pub(super) fn look() -> Snapshot {
                 .collect(),
         ),
         hip: Some(Reading::Value(hip.collect())),
+        tuning: Some(tuning()),
     }
 }
 
@@ -151,9 +152,34 @@ fn driver() -> DriverFacts {
     DriverFacts {
         module: ModuleState::Live,
         version: Reading::NotReported,
-        parameters: BTreeMap::new(),
         pages_limit: Reading::NotReported,
         numa_nodes: Reading::NotReported,
+    }
+}
+
+fn kernel() -> KernelFacts {
+    KernelFacts {
+        release: Reading::Value("6.8.0-60-generic".to_owned()),
+        cmdline: Reading::Value("root=/dev/sda1 ro".to_owned()),
+        hypervisor: Reading::Value(false),
+        boot_id: Reading::NotReported,
+    }
+}
+
+/// Nothing is set.
+fn tuning() -> TuningFacts {
+    let module = facts::parameters().iter().filter(|each| each.name.starts_with("amdgpu."));
+    let untouched = |each: &facts::Parameter| {
+        let shown = each.unset.clone().unwrap_or_else(|| "0".to_owned());
+        (each.name.clone(), Reading::Value(shown))
+    };
+    let line = VmLine { size_gib: 262_144, levels: 4, block_bits: 9, fragment_bits: 9 };
+    TuningFacts {
+        options: Reading::Value(Options::default()),
+        parameters: Reading::Value(module.map(untouched).collect()),
+        vm: Reading::Value(vec![line; GPUS.len()]),
+        environment: Reading::Value(std::collections::BTreeMap::new()),
+        rocm: vec!["6.2.0-66".to_owned()],
     }
 }
 

@@ -6,6 +6,7 @@ mod memory;
 mod modes;
 mod set;
 mod tool;
+mod tuning;
 mod witness;
 mod witness_devices;
 
@@ -76,6 +77,9 @@ fn a_healthy_machine_meets_every_check_that_has_something_to_judge() {
         CheckSpec::WitnessOrder,
         CheckSpec::WitnessHive,
         CheckSpec::WitnessReadable,
+        CheckSpec::KernelParameters { demand: tuning::demand(&[("amdgpu.cwsr_enable", "1")], &["amdgpu.noretry"]) },
+        CheckSpec::KernelEffective,
+        CheckSpec::EnvironmentVariables { demand: tuning::demand(&[], &["HSA_XNACK"]) },
     ] {
         assert_eq!(told(&spec, &healthy()), [""; 0], "{}", spec.id());
     }
@@ -106,6 +110,10 @@ fn a_machine_that_shows_nothing_meets_nothing() {
         CheckSpec::WitnessRenderNodes,
         CheckSpec::WitnessOrder,
         CheckSpec::WitnessHive,
+        CheckSpec::KernelParameters { demand: tuning::demand(&[("iommu", "pt")], &[]) },
+        CheckSpec::KernelEffective,
+        CheckSpec::EnvironmentVariables { demand: crate::domain::Demand::default() },
+        CheckSpec::EnvironmentPairing { torch: None },
         CheckSpec::WitnessReadable,
     ] {
         let mut seen = healthy();

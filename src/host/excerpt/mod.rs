@@ -2,10 +2,12 @@
 
 mod kmsg;
 mod proc;
+mod settings;
 mod sys;
 
 pub(super) use kmsg::kernel_log;
 pub(super) use proc::proc;
+pub(super) use settings::settings;
 pub(super) use sys::sys;
 
 use crate::witness::tree::{Tree, failing_link};

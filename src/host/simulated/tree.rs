@@ -13,8 +13,8 @@ use crate::host::HostError;
 use crate::sim::Kernel;
 use crate::sim::render::sysfs::{Entry, tree};
 
-/// The trees of a host.
-pub(super) const TREES: [&str; 3] = ["sys", "proc", "dev"];
+/// The trees of a host; those after `etc` are there only with something in them.
+pub(super) const TREES: [&str; 8] = ["sys", "proc", "dev", "etc", "usr", "lib", "run", "opt"];
 
 /// Renders every tree beside the old one and puts it in its place; readers see the one or the other.
 pub(super) fn replace_trees(dir: &Path, kernel: &Kernel) -> Result<(), HostError> {
@@ -25,6 +25,10 @@ pub(super) fn replace_trees(dir: &Path, kernel: &Kernel) -> Result<(), HostError
 fn replace(dir: &Path, name: &str, entries: &[Entry]) -> Result<(), HostError> {
     let (place, fresh) = (dir.join(name), dir.join(format!("{name}.new")));
     remove(&fresh)?;
+    let below = |entry: &Entry| entry.path().strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    if !entries.iter().any(below) {
+        return remove(&place);
+    }
     write(&fresh, name, entries)?;
     match renameat_with(CWD, &fresh, CWD, &place, RenameFlags::EXCHANGE) {
         // What was in the place now lies beside it.

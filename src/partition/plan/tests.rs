@@ -26,7 +26,6 @@ impl Bench {
         let driver = DriverFacts {
             module: ModuleState::Live,
             version: NotReported,
-            parameters: BTreeMap::new(),
             pages_limit: NotReported,
             numa_nodes: NotReported,
         };

@@ -5,6 +5,7 @@ use crate::domain::{CheckId, CheckSpec, Expect, KernelRules};
 use super::super::Check;
 use super::super::tree::Node;
 use super::Problems;
+use super::demand::{self, Named};
 use super::simulate::optional;
 use super::values::{Fields, array, line, number, parsed, text, word};
 
@@ -23,6 +24,8 @@ pub(in super::super) const fn parameters(id: CheckId) -> &'static [&'static str]
         CheckId::MemoryPerDevice => &["mib"],
         CheckId::AmdSmiVersion => &["version"],
         CheckId::SetRefused => &["status"],
+        CheckId::KernelParameters | CheckId::EnvironmentVariables => &["required", "banned"],
+        CheckId::EnvironmentPairing => &["torch"],
         CheckId::PartitionProfiles
         | CheckId::DevicesIds
         | CheckId::AmdSmiJson
@@ -39,7 +42,8 @@ pub(in super::super) const fn parameters(id: CheckId) -> &'static [&'static str]
         | CheckId::ProbeNumbers
         | CheckId::ProbeMemory
         | CheckId::FallbackTaken
-        | CheckId::FallbackWorks => &[],
+        | CheckId::FallbackWorks
+        | CheckId::KernelEffective => &[],
     }
 }
 
@@ -85,6 +89,10 @@ const fn place(id: CheckId) -> &'static str {
         CheckId::ProbeMemory => "[[check]] probe.memory",
         CheckId::FallbackTaken => "[[check]] fallback.taken",
         CheckId::FallbackWorks => "[[check]] fallback.works",
+        CheckId::KernelParameters => "[[check]] kernel.parameters",
+        CheckId::KernelEffective => "[[check]] kernel.effective",
+        CheckId::EnvironmentVariables => "[[check]] environment.variables",
+        CheckId::EnvironmentPairing => "[[check]] environment.pairing",
     }
 }
 
@@ -138,6 +146,23 @@ fn spec(id: CheckId, fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option
         CheckId::ProbeMemory => CheckSpec::ProbeMemory,
         CheckId::FallbackTaken => CheckSpec::FallbackTaken,
         CheckId::FallbackWorks => CheckSpec::FallbackWorks,
+        CheckId::KernelParameters => {
+            let demand = demand::demand(fields, Named::Parameter, problems)?;
+            if demand.is_empty() {
+                problems
+                    .add(fields.node.span.clone(), "`required` or `banned` is missing in [[check]] kernel.parameters");
+                return None;
+            }
+            CheckSpec::KernelParameters { demand }
+        }
+        CheckId::KernelEffective => CheckSpec::KernelEffective,
+        CheckId::EnvironmentVariables => {
+            CheckSpec::EnvironmentVariables { demand: demand::demand(fields, Named::Variable, problems)? }
+        }
+        CheckId::EnvironmentPairing => {
+            let torch = fields.get("torch").map(|node| parsed(node, "torch", problems));
+            CheckSpec::EnvironmentPairing { torch: optional(torch)? }
+        }
     })
 }
 

@@ -3,15 +3,15 @@
 use std::path::{Component, Path};
 
 use crate::domain::ToolVersion;
-use crate::sim::{Caller, Fault, MachineError, machine_names};
+use crate::sim::{Caller, Fault, MachineError, Tuning, machine_names};
 
 use super::super::tree::Node;
 use super::super::{MachineRef, Simulate, nearest};
 use super::values::{Fields, array, boolean, number, parsed, shown, text, word};
-use super::{MachineFiles, Problems};
+use super::{MachineFiles, Problems, tuning};
 
 /// The keys of `[simulate]`.
-pub(in super::super) const SIMULATE_KEYS: [&str; 12] = [
+pub(in super::super) const SIMULATE_KEYS: [&str; 13] = [
     "machine",
     "compute",
     "memory",
@@ -24,6 +24,7 @@ pub(in super::super) const SIMULATE_KEYS: [&str; 12] = [
     "hives",
     "alloc-mode",
     "pages-limit",
+    "tuning",
 ];
 
 /// Most pages that `pages-limit` may name: 1 TiB.
@@ -48,6 +49,7 @@ pub(super) fn simulate(node: &Node, machines: MachineFiles<'_>, problems: &mut P
     let pages_limit = fields.get("pages-limit").map(|node| number(node, "pages-limit", 1..=PAGES_LIMIT, problems));
     let busy = fields.get("busy").map(|node| boolean(node, "busy", problems));
     let faults = fields.get("faults").map_or_else(Vec::new, |node| faults(node, problems));
+    let tuning = fields.get("tuning").map(|node| tuning::tuning(node, problems));
     let simulate = Simulate {
         machine: machine?,
         gpus: optional(gpus)?,
@@ -60,6 +62,10 @@ pub(super) fn simulate(node: &Node, machines: MachineFiles<'_>, problems: &mut P
         hives: optional(hives)?,
         alloc_mode: optional(alloc_mode)?,
         pages_limit: optional(pages_limit)?.map(u64::from),
+        tuning: match tuning {
+            Some(read) => read?,
+            None => Tuning::default(),
+        },
         faults,
     };
     if let Err(error) = simulate.resolve() {

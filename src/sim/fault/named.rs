@@ -92,6 +92,10 @@ named! {
         "A tenth of the VRAM stays used though no process holds the GPU.", "made up: memory of a dead process";
     PagesLimitRaised "pages_limit_raised" Kernel
         "The limit of memory for GPUs was doubled after the driver had split it (MI300A).", "facts/partitions.md 3.4";
+    InitramfsStale "initramfs_stale" Kernel
+        "The driver was loaded by an initramfs that holds none of the modprobe.d of now.", "facts/rdna.md section 3 (Reading the truth)";
+    FragmentLoggedOtherwise "fragment_logged_otherwise" Kernel
+        "The driver logs another fragment size than its parameter makes.", "made up: a second load with other parameters";
     UdevAccess "udev_access" Kernel
         "udev lets a user outside of the groups use the device files.", "ROCm/amdsmi#125";
     StaleModes "stale_modes" Tool

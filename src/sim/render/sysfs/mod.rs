@@ -8,13 +8,14 @@ mod module;
 mod pci;
 mod proc;
 mod user;
+mod settings;
 
 use crate::sim::{FileAnswer, Machine, View};
 
 pub use proc::kmsg;
 pub use user::{LIST, alive, user};
 
-/// One entry below `HOST/sys`, `HOST/proc` or `HOST/dev`.
+/// One entry below the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A folder.
@@ -53,15 +54,16 @@ impl Entry {
 /// cannot answer EIO. An absent file is simply absent.
 pub const ERRNO_LINK: &str = "errno-";
 
-/// The whole tree: `sys`, `proc` and `dev`. `view` is what `machine`'s kernel shows now.
+/// The whole tree: `sys`, `proc`, `dev`, `etc` and what else holds settings. `view` is what `machine`'s kernel shows now.
 pub fn tree(view: &View, machine: &Machine) -> Vec<Entry> {
     let mut tree = Tree { entries: Vec::new() };
-    module::write(&mut tree, view, machine);
+    module::write(&mut tree, view);
     kfd::write(&mut tree, view, machine);
     pci::write(&mut tree, view, machine);
     drm::write(&mut tree, view);
     dev::write(&mut tree, view, machine);
     proc::write(&mut tree, view, machine);
+    settings::write(&mut tree, view);
     tree.entries
 }
 

@@ -31,7 +31,9 @@ pub(super) fn write(tree: &mut Tree, view: &View, machine: &Machine) {
     tree.read_only("proc/sys/kernel/random/boot_id", boot_id(&machine.name));
     tree.read_only("proc/sys/kernel/tainted", 0);
     tree.read_only("proc/cpuinfo", cpuinfo(view.hypervisor));
-    tree.read_only("proc/cmdline", format_args!("BOOT_IMAGE=/boot/vmlinuz-{} root=/dev/sda1 ro", view.kernel_release));
+    let own = format!("BOOT_IMAGE=/boot/vmlinuz-{} root=/dev/sda1 ro", view.kernel_release);
+    let line = [own.as_str(), &view.tuning.cmdline];
+    tree.read_only("proc/cmdline", line.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" "));
     tree.read_only(
         "proc/version",
         format_args!("Linux version {} (simulated machine {})", view.kernel_release, machine.name),
@@ -62,6 +64,13 @@ pub fn kmsg(view: &View) -> String {
         return log;
     }
     log.push_str("6,1,4000000,-;[drm] amdgpu kernel modesetting enabled.\n");
+    if let Some(value) = &view.tuning.rejected_fragment {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            log,
+            "4,1,4000001,-;amdgpu: VM fragment size ({value}) is invalid, valid range is between 4 and 9"
+        );
+    }
     for (index, gpu) in view.gpus.iter().enumerate() {
         let number = index + 2;
         let mib = gpu.vram_total.mib();
@@ -72,6 +81,14 @@ pub fn kmsg(view: &View) -> String {
             4_000_000 + number,
             gpu.bdf
         );
+        if let Some(bits) = view.tuning.fragment_bits {
+            // As of every GPU from GMC 9 on; the fragment is what can be asked for.
+            let _ = writeln!(
+                log,
+                "6,{number},{},-;[drm] vm size is 262144 GB, 4 levels, block size is 9-bit, fragment size is {bits}-bit",
+                4_000_000 + number
+            );
+        }
     }
     log
 }

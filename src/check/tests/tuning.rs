@@ -1,0 +1,282 @@
+//! `kernel.*` and `environment.*`.
+
+use super::machine::healthy;
+use super::{Case, case, judge, told};
+use crate::domain::{Ban, CheckSpec, Demand, Reading};
+use crate::witness::tuning::{ModuleOption, VmLine};
+use crate::witness::{ModuleState, Observations, TuningFacts};
+
+pub(super) fn demand(required: &[(&str, &str)], banned: &[&str]) -> Demand {
+    let required = required.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let ban = |text: &&str| match text.split_once('=') {
+        Some((name, value)) => Ban { name: name.to_owned(), value: Some(value.to_owned()) },
+        None => Ban { name: (*text).to_owned(), value: None },
+    };
+    Demand::new(required, banned.iter().map(ban).collect()).unwrap()
+}
+
+fn tuning(seen: &mut Observations) -> &mut TuningFacts {
+    seen.after.tuning.as_mut().unwrap()
+}
+
+/// The command line, and what the files show after it.
+fn set(seen: &mut Observations, cmdline: &str, shown: &[(&str, &str)]) {
+    seen.after.kernel.as_mut().unwrap().cmdline = Reading::Value(cmdline.to_owned());
+    for (name, value) in shown {
+        show(seen, name, Reading::Value((*value).to_owned()));
+    }
+}
+
+fn show(seen: &mut Observations, name: &str, value: Reading<String>) {
+    let Reading::Value(files) = &mut tuning(seen).parameters else { panic!("the machine has parameters") };
+    files.insert(format!("amdgpu.{name}"), value);
+}
+
+/// Both GPUs are of another ISA.
+fn become_isa(seen: &mut Observations, version: u32) {
+    for node in seen.after.kfd.as_mut().unwrap() {
+        node.gfx_target_version = Reading::Value(version);
+    }
+}
+
+fn export(seen: &mut Observations, variables: &[(&str, &str)]) {
+    become_isa(seen, 100_100);
+    let set = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    tuning(seen).environment = Reading::Value(set.collect());
+}
+
+#[test]
+fn a_parameter_that_is_set_counts_or_it_is_said_why_not() {
+    const CASES: &[Case] = &[
+        case("a change", |seen| set(seen, "amdgpu.cwsr_enable=0", &[("cwsr_enable", "0")]), &[]),
+        case(
+            "a no-op",
+            |seen| set(seen, "amdgpu.vm_fragment_size=9", &[("vm_fragment_size", "9")]),
+            &["unmet no-op amdgpu.vm_fragment_size=9 on gfx942"],
+        ),
+        case(
+            "written at run time",
+            |seen| {
+                become_isa(seen, 100_300);
+                set(seen, "", &[("noretry", "0")]);
+            },
+            &["unmet not-effective amdgpu.noretry on gfx1030"],
+        ),
+        case(
+            "of another GPU",
+            |seen| {
+                become_isa(seen, 100_100);
+                set(seen, "amdgpu.mtype_local=1", &[("mtype_local", "1")]);
+            },
+            &["unmet not-effective amdgpu.mtype_local=1 on gfx1010"],
+        ),
+        case(
+            "a default that nobody knows",
+            |seen| set(seen, "amdgpu.noretry=0", &[("noretry", "0")]),
+            &["gap no facts amdgpu.noretry=0 on gfx942"],
+        ),
+        case("a slip", |seen| set(seen, "amdgpu.noretri=0", &[]), &["unmet unknown-name amdgpu.noretri=0"]),
+        case(
+            "twice the same",
+            |seen| set(seen, "amdgpu.runpm=0 amdgpu.runpm=0", &[("runpm", "0")]),
+            &["unmet duplicate amdgpu.runpm"],
+        ),
+        case(
+            "twice otherwise",
+            |seen| set(seen, "amdgpu.runpm=1 amdgpu.runpm=0", &[("runpm", "0")]),
+            &["unmet contradictory amdgpu.runpm"],
+        ),
+        case("opposites", |seen| set(seen, "iommu=pt amd_iommu=off", &[]), &["unmet contradictory iommu=pt"]),
+        case(
+            "modprobe.d changed since",
+            |seen| {
+                let (module, name) = ("amdgpu".to_owned(), "cwsr_enable".to_owned());
+                let (value, place) = (Some("0".to_owned()), "/etc/modprobe.d/a.conf".to_owned());
+                let Reading::Value(options) = &mut tuning(seen).options else { panic!("readable") };
+                options.list.push(ModuleOption { module, name, value, place });
+            },
+            &["unmet not-effective amdgpu.cwsr_enable=0 on gfx942"],
+        ),
+        case(
+            "the log says otherwise",
+            |seen| {
+                let Reading::Value(lines) = &mut tuning(seen).vm else { panic!("readable") };
+                lines[1] = VmLine { fragment_bits: 4, ..lines[1] };
+            },
+            &["unmet log-differs fragment size"],
+        ),
+        case(
+            "a log that matters and is not there",
+            |seen| {
+                set(seen, "amdgpu.vm_fragment_size=4", &[("vm_fragment_size", "4")]);
+                tuning(seen).vm = Reading::NotReported;
+            },
+            &["gap not reported fragment size"],
+        ),
+        case("a log that does not matter", |seen| tuning(seen).vm = Reading::NotReported, &[]),
+        case(
+            "root's file",
+            |seen| show(seen, "gttsize", Reading::malformed("", "cannot be read: Permission denied (os error 13)")),
+            &["gap no permission amdgpu.gttsize on gfx942"],
+        ),
+        case(
+            "no command line",
+            |seen| seen.after.kernel.as_mut().unwrap().cmdline = Reading::NotReported,
+            &["gap not reported what was asked for"],
+        ),
+        case(
+            "no driver",
+            |seen| seen.after.driver.as_mut().unwrap().module = ModuleState::NotLoaded,
+            &["gap not reported the driver"],
+        ),
+        case("no parameters", |seen| tuning(seen).parameters = Reading::NotReported, &["gap not reported the driver"]),
+        case("nobody asked", |seen| seen.after.tuning = None, &["gap not reported the driver"]),
+    ];
+    judge(&CheckSpec::KernelEffective, CASES);
+}
+
+#[test]
+fn what_is_required_is_in_force_and_what_is_banned_is_not() {
+    let spec = CheckSpec::KernelParameters {
+        demand: demand(&[("amdgpu.noretry", "1"), ("iommu", "pt")], &["amdgpu.runpm", "amdgpu.vm_fragment_size=4"]),
+    };
+    let on_rdna2 = |cmdline: &str, shown: &[(&str, &str)]| {
+        let mut seen = healthy();
+        become_isa(&mut seen, 100_300);
+        set(&mut seen, cmdline, shown);
+        told(&spec, &seen)
+    };
+    let pass = "root=/dev/sda1 iommu=pt";
+    assert_eq!(on_rdna2(pass, &[]), [""; 0], "1 is the default on RDNA2");
+    assert_eq!(on_rdna2("", &[]), ["unmet other-value iommu"]);
+    assert_eq!(on_rdna2("iommu=off", &[]), ["unmet other-value iommu"]);
+    assert_eq!(
+        on_rdna2(&format!("{pass} amdgpu.noretry=0"), &[("noretry", "0")]),
+        ["unmet other-value amdgpu.noretry on gfx1030"]
+    );
+    // Latched: what was written since does not count, and what was asked does.
+    assert_eq!(on_rdna2(&format!("{pass} amdgpu.noretry=1"), &[("noretry", "0")]), [""; 0]);
+    assert_eq!(
+        on_rdna2(&format!("{pass} amdgpu.noretry=9"), &[("noretry", "9")]),
+        ["unmet not-in-force amdgpu.noretry on gfx1030"]
+    );
+    assert_eq!(on_rdna2(&format!("{pass} amdgpu.runpm=-1"), &[]), ["unmet banned amdgpu.runpm on gfx1030"]);
+    assert_eq!(
+        on_rdna2(&format!("{pass} amdgpu.vm_fragment_size=4"), &[("vm_fragment_size", "4")]),
+        ["unmet banned amdgpu.vm_fragment_size on gfx1030"]
+    );
+    let mut unknown = healthy();
+    set(&mut unknown, pass, &[]);
+    assert_eq!(told(&spec, &unknown), ["gap no facts amdgpu.noretry on gfx942"]);
+    show(&mut unknown, "runpm", Reading::malformed("", "cannot be read: Permission denied"));
+    assert_eq!(told(&spec, &unknown).last().unwrap(), "gap no permission amdgpu.runpm on gfx942");
+}
+
+#[test]
+fn a_variable_acts_or_it_is_said_why_not() {
+    const CASES: &[Case] = &[
+        case("one that acts", |seen| export(seen, &[("HSA_ENABLE_SDMA", "0")]), &[]),
+        case(
+            "folklore",
+            |seen| export(seen, &[("HIP_FORCE_COARSE_GRAIN", "1")]),
+            &["unmet folklore HIP_FORCE_COARSE_GRAIN=1"],
+        ),
+        case(
+            "for building",
+            |seen| export(seen, &[("PYTORCH_ROCM_ARCH", "gfx1010")]),
+            &["unmet build-time-only PYTORCH_ROCM_ARCH=gfx1010"],
+        ),
+        case("a no-op", |seen| export(seen, &[("HSA_XNACK", "0")]), &["unmet no-op HSA_XNACK=0"]),
+        case(
+            "the opposite",
+            |seen| export(seen, &[("HSA_FORCE_FINE_GRAIN_PCIE", "1")]),
+            &["unmet contradicts-its-aim HSA_FORCE_FINE_GRAIN_PCIE=1"],
+        ),
+        case("nonsense", |seen| export(seen, &[("HSA_XNACK", "maybe")]), &["unmet invalid-value HSA_XNACK=maybe"]),
+        case(
+            "a filter",
+            |seen| export(seen, &[("HIP_VISIBLE_DEVICES", "1")]),
+            &["doubtful hides-devices HIP_VISIBLE_DEVICES=1"],
+        ),
+        case(
+            "no evidence",
+            |seen| export(seen, &[("AMD_LOG_LEVEL_FILE", "x")]),
+            &["unmet takes-evidence AMD_LOG_LEVEL_FILE=x"],
+        ),
+        case(
+            "another ISA",
+            |seen| export(seen, &[("HSA_OVERRIDE_GFX_VERSION", "10.3.0")]),
+            &["unmet other-isa HSA_OVERRIDE_GFX_VERSION=10.3.0"],
+        ),
+        case(
+            "the same ISA",
+            |seen| {
+                export(seen, &[("HSA_OVERRIDE_GFX_VERSION", "10.3.0")]);
+                become_isa(seen, 100_301);
+            },
+            &[],
+        ),
+        case("a slip", |seen| export(seen, &[("HSA_XNAK", "0")]), &["unmet unknown-name HSA_XNAK=0"]),
+        case(
+            "not readable",
+            |seen| tuning(seen).environment = Reading::NotReported,
+            &["gap not reported the environment"],
+        ),
+        case("nobody asked", |seen| seen.after.tuning = None, &["gap not reported the environment"]),
+    ];
+    judge(&CheckSpec::EnvironmentVariables { demand: Demand::default() }, CASES);
+    let spec = CheckSpec::EnvironmentVariables {
+        demand: demand(&[("HSA_ENABLE_SDMA", "0")], &["GPU_MAX_HW_QUEUES", "MIOPEN_FIND_MODE=FAST"]),
+    };
+    const DEMANDED: &[Case] = &[
+        case("as demanded", |seen| export(seen, &[("HSA_ENABLE_SDMA", "0"), ("MIOPEN_FIND_MODE", "NORMAL")]), &[]),
+        case("not exported", |seen| export(seen, &[]), &["unmet not-exported HSA_ENABLE_SDMA"]),
+        case(
+            "otherwise",
+            |seen| export(seen, &[("HSA_ENABLE_SDMA", "1")]),
+            &["unmet other-value HSA_ENABLE_SDMA", "unmet no-op HSA_ENABLE_SDMA=1"],
+        ),
+        case(
+            "banned",
+            |seen| export(seen, &[("HSA_ENABLE_SDMA", "0"), ("GPU_MAX_HW_QUEUES", "1"), ("MIOPEN_FIND_MODE", "FAST")]),
+            &["unmet banned GPU_MAX_HW_QUEUES", "unmet banned MIOPEN_FIND_MODE"],
+        ),
+    ];
+    judge(&spec, DEMANDED);
+}
+
+#[test]
+fn a_stack_goes_together_or_it_is_said_what_does_not() {
+    let of = |torch: &str, gfx: u32, kernel: &str, wrong: fn(&mut Observations)| {
+        let mut seen = healthy();
+        become_isa(&mut seen, gfx);
+        seen.after.kernel.as_mut().unwrap().release = Reading::Value(kernel.to_owned());
+        wrong(&mut seen);
+        let mut ids: Vec<String> = told(&CheckSpec::EnvironmentPairing { torch: torch.parse().ok() }, &seen)
+            .iter()
+            .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
+            .collect();
+        ids.dedup();
+        ids
+    };
+    let spoof: fn(&mut Observations) = |seen| {
+        let set = ("HSA_OVERRIDE_GFX_VERSION".to_owned(), "10.3.0".to_owned());
+        tuning(seen).environment = Reading::Value([set].into());
+    };
+    let none: fn(&mut Observations) = |_| {};
+    assert_eq!(of("2.5.1+rocm6.2", 100_300, "6.8.0", none), [""; 0]);
+    // A wheel that says no ROCm runs on the one that is installed.
+    assert_eq!(of("2.5.1", 100_300, "6.8.0", none), [""; 0]);
+    assert_eq!(of("2.2.2", 100_300, "6.8.0", none), ["unmet not-a-pair"]);
+    assert_eq!(
+        of("2.5.1+rocm6.2", 100_100, "6.8.0", none),
+        ["unmet no-kernels", "doubtful untuned", "doubtful unsupported"]
+    );
+    assert_eq!(of("2.5.1+rocm6.2", 100_100, "6.8.0", spoof), ["doubtful untuned", "doubtful unsupported"]);
+    assert_eq!(of("2.11.0+rocm7.0", 100_300, "6.18.3", none), ["doubtful reported-bad"]);
+    assert_eq!(of("2.5.1+rocm6.2", 90_402, "6.8.0", none), ["gap no"]);
+    assert_eq!(of("", 100_300, "6.8.0", none), ["gap not"]);
+    assert_eq!(of("2.5.1", 100_300, "6.8.0", |seen| tuning(seen).rocm.clear()), ["gap not"]);
+    assert_eq!(of("2.5.1", 100_300, "6.8.0", |seen| tuning(seen).rocm.push("5.7.1".to_owned())), ["gap not"]);
+    assert_eq!(of("2.5.1", 100_300, "6.8.0", |seen| seen.after.tuning = None), ["gap not"]);
+}

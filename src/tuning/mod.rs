@@ -1,0 +1,16 @@
+//! What somebody set on a machine, and what comes of it: kernel parameters, the environment, and whether torch, ROCm, the
+//! GPU and the kernel go together. Pure: readings and facts in, verdicts out.
+
+mod asks;
+mod bootloader;
+mod environment;
+mod ground;
+mod pairing;
+mod standing;
+
+pub use asks::{Ask, Asks, asks};
+pub use bootloader::bootloader_lines;
+pub use environment::{Isa, Setting, Trait, effective_isa, settings};
+pub use ground::{Ground, gfx_name};
+pub use pairing::{Fit, FitKind, Stack, fits};
+pub use standing::{Effect, Ineffective, Standing, repeated, standing, standings};
