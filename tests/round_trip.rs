@@ -30,7 +30,7 @@ fn all(host: &Host) -> Snapshot {
     let queries =
         [Query::Version, Query::List, Query::StaticPartition, Query::Partition, Query::StaticVram, Query::MetricMemory];
     // The trees first: asking for profiles moves `xcp_config`.
-    let trees = look(host, &Wanted::trees(), Format::Json, &asking());
+    let trees = look(host, &Wanted { tuning: true, ..Wanted::trees() }, Format::Json, &asking());
     let wanted = Wanted { queries: queries.into(), hip: true, ..Wanted::default() };
     let said = look(host, &wanted, Format::Json, &asking());
     Snapshot {

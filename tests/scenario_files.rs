@@ -178,6 +178,10 @@ fn a_probe_is_named_or_given_in_full_and_pins_solvers_by_their_variables() {
     );
     assert!(variables("gemm").values().all(|value| value == "0"));
     assert_eq!(variables("ConvOclBwdWrW53")["MIOPEN_DEBUG_FIND_ONLY_SOLVER"], "ConvOclBwdWrW53");
+
+/// The file with a check of kernel parameters.
+fn settings(demand: &str) -> String {
+    format!("{WHOLE}\n[[check]]\nid = \"kernel.parameters\"\n{demand}\n")
 }
 
 /// Name of the snapshot, and the file.
@@ -188,6 +192,15 @@ fn broken() -> Vec<(&'static str, String)> {
         ("unknown-parameter", with("status = \"AMDSMI", "state = \"AMDSMI")),
         ("parameter-of-another-check", with("status = \"AMDSMI_STATUS_BUSY\"", "per-gpu = 3")),
         ("unknown-check", with("id = \"set.refused\"", "id = \"set.refuse\"")),
+        ("required-and-banned", settings("required = { noretry = 0, runpm = 0 }\nbanned = [\"mes\", \"amdgpu.noretry\"]")),
+        ("required-and-banned-value", settings("required = { noretry = 0 }\nbanned = [\"noretry=1\", \"no-retry=0\", \"noretry=0\"]")),
+        ("banned-twice", settings("banned = [\"runpm\", \"mes\", \"amdgpu.runpm=0\"]")),
+        ("required-twice", settings("required = { noretry = 0, \"amdgpu.noretry\" = 1 }")),
+        ("unknown-parameter-of-the-kernel", settings("required = { no_retry = 0 }")),
+        ("value-for-a-shell", settings("required = { noretry = \"0; reboot\" }")),
+        ("demands-nothing", settings("banned = []")),
+        ("tuning-of-an-unknown-key", with("gpus = 2", "gpus = 2\ntuning = { kernal = \"6.8.0\" }")),
+        ("tuning-that-cannot-be", with("gpus = 2", "gpus = 2\ntuning = { modprobe = { \"etc/passwd\" = \"x\" } }")),
         ("check-without-id", with("id = \"set.refused\"", "expect = \"met\"")),
         ("unknown-mode", with("[\"SPX\", \"CPX\"]", "[\"SPX\", \"XPS\"]")),
         ("unknown-machine", with("\"mi300x\"\ncompute", "\"mi300\"\ncompute")),

@@ -24,7 +24,7 @@ fn host(machine: &Machine) -> (TempDir, Host) {
 
 fn trees(host: &Host) -> Snapshot {
     let asking = Asking { deadline: Duration::from_secs(5), cancel: Cancel::new() };
-    look(host, &Wanted { hip: true, ..Wanted::trees() }, Format::Json, &asking)
+    look(host, &Wanted { hip: true, tuning: true, ..Wanted::trees() }, Format::Json, &asking)
 }
 
 fn machine(name: &str, gpus: u32, compute: ComputeMode, memory: MemoryMode) -> Machine {

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 
-use crate::facts::{Entry, Lookup, entries, lookup};
+use crate::facts::{Entry, Lookup, entries, lookup, parameters};
 use crate::report::wrap::hanging;
+use crate::tuning::bootloader_lines;
 
 /// Explains a fact, a known bug, a contradiction between documents, or a check.
 #[derive(Debug, Clone, Args)]
@@ -90,6 +91,11 @@ fn page(entry: &Entry) -> String {
             let _ = writeln!(out, "{}", hanging(&head, INDENT, text, Some(WIDTH)));
         }
     }
+    if let Some(parameter) = parameters().iter().find(|each| each.entry_id() == entry.id) {
+        // Lines to paste are not wrapped.
+        let lines = bootloader_lines(&[(parameter.name.clone(), "VALUE".to_owned())].into());
+        let _ = write!(out, "\n{LABEL}To set it{LABEL:#} (nothing here writes to a bootloader)\n{lines}");
+    }
     out
 }
 
@@ -145,7 +151,10 @@ mod tests {
     #[test]
     fn no_line_of_a_page_is_longer_than_its_longest_word_needs() {
         for entry in entries() {
-            for line in plain(&entry.id).lines().skip(2) {
+            let page = plain(&entry.id);
+            let (text, pasted) = page.split_once("\nTo set it").unwrap_or((&page, ""));
+            assert_eq!(pasted.is_empty(), !entry.id.starts_with("param."), "{}", entry.id);
+            for line in text.lines().skip(2) {
                 let word = line.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0);
                 assert!(line.chars().count() <= WIDTH.max(INDENT + word), "{}: {line}", entry.id);
             }

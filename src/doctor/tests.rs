@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::{AllocMode, Bytes, ComputeMode, Ended, MemoryMode, Provenance, Reading, Signal};
+use crate::facts::parameters;
 use crate::witness::amd_smi::{Format, parse};
 use crate::witness::pci::PciAdapter;
+use crate::witness::tuning::Options;
 use crate::witness::{
     Access, Asked, Call, DeviceAccess, DriverFacts, KernelFacts, KfdNode, KfdProcess, ModuleState, RenderNode,
-    RenderParent, Snapshot, SysfsGpu,
+    RenderParent, Snapshot, SysfsGpu, TuningFacts,
 };
 
 /// One machine: what is read of it, and what surrounds that.
@@ -58,8 +60,37 @@ impl Made {
         self.with(|made| made.look.sysfs.iter_mut().flatten().for_each(change))
     }
 
+    /// The command line, and the files as they are after it.
     fn cmdline(self, text: &str) -> Self {
-        self.with(|made| made.look.kernel.as_mut().unwrap().cmdline = Reading::Value(text.to_owned()))
+        let known = parameters().iter().filter(|each| each.name.starts_with("amdgpu."));
+        let mut files: BTreeMap<String, Reading<String>> =
+            known.map(|each| (each.name.clone(), Reading::Value(each.unset.clone().unwrap_or_default()))).collect();
+        let words = text.split_whitespace().filter_map(|word| word.split_once('='));
+        // The driver makes no file of a name that it does not know.
+        let words: Vec<_> = words.filter(|(name, _)| files.contains_key(*name)).collect();
+        files.extend(words.into_iter().map(|(name, value)| (name.to_owned(), Reading::Value(value.to_owned()))));
+        self.with(|made| {
+            made.look.kernel.as_mut().unwrap().cmdline = Reading::Value(text.to_owned());
+            made.look.tuning = Some(TuningFacts {
+                options: Reading::Value(Options::default()),
+                parameters: Reading::Value(files),
+                vm: Reading::NotReported,
+                environment: Reading::Value(BTreeMap::new()),
+                rocm: Vec::new(),
+            });
+        })
+    }
+
+    /// Another GPU, by its PCI id and its number in KFD.
+    fn card(self, device: u16, gfx: u32) -> Self {
+        self.gpu(|gpu| gpu.device_id = Reading::Value(device)).with(|made| {
+            made.look.kfd.iter_mut().flatten().for_each(|node| node.gfx_target_version = Reading::Value(gfx));
+        })
+    }
+
+    fn exported(self, name: &str, value: &str) -> Self {
+        let set = (name.to_owned(), value.to_owned());
+        self.cmdline("ro").with(|made| made.look.tuning.as_mut().unwrap().environment = Reading::Value([set].into()))
     }
 
     fn no_gpu(self) -> Self {
@@ -366,19 +397,31 @@ fn cases() -> Vec<(&'static str, Made, Weight, &'static [&'static str])> {
         ),
         ("profile-query-writes", made(), Note, &["xcp_config"]),
         ("known-bug", made(), Note, &["amdsmi#100"]),
-        ("kernel-parameter", made().cmdline("ro amdgpu.vm_fragment_size=9"), Note, &["changes nothing"]),
-        ("kernel-parameter", made().cmdline("amdgpu.gpu_recovery=1 amdgpu.gpu_recovery=0"), Note, &["leaves a hang"]),
         (
             "kernel-parameter",
-            made().cmdline("amdgpu.noretry=0").gpu(|gpu| gpu.device_id = Reading::Value(0x73bf)),
+            made().cmdline("ro amdgpu.vm_fragment_size=9").card(0x74a1, 90_402),
             Note,
-            &["undoes", "RDNA2"],
+            &["no-op", "9 is the default", "param.vm_fragment_size"],
         ),
         (
             "kernel-parameter",
-            made().cmdline("amdgpu.noretry=0").gpu(|gpu| gpu.device_id = Reading::Value(0x731f)),
+            made().cmdline("amdgpu.gpu_recovery=1 amdgpu.gpu_recovery=0"),
             Note,
-            &["default on RDNA1"],
+            &["set twice", "1 in /proc/cmdline, then 0"],
+        ),
+        (
+            "kernel-parameter",
+            made().cmdline("amdgpu.noretry=0").card(0x73bf, 100_300),
+            Note,
+            &["gfx1030", "changes the default 1"],
+        ),
+        ("kernel-parameter", made().cmdline("amdgpu.noretry=0").card(0x731f, 100_100), Note, &["gfx1010", "no-op"]),
+        ("kernel-parameter", made().cmdline("amdgpu.noretri=0"), Note, &["no such parameter", "amdgpu.noretry"]),
+        (
+            "environment-variable",
+            made().exported("HSA_FORCE_FINE_GRAIN_PCIE", "1"),
+            Note,
+            &["HSA_FORCE_FINE_GRAIN_PCIE=1", "adds a fine-grained"],
         ),
     ]
 }

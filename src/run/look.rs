@@ -33,7 +33,7 @@ pub struct Wanted {
 impl Wanted {
     /// The kernel's trees, and nothing that needs a process.
     pub fn trees() -> Self {
-        Self { sysfs: true, kfd: true, system: true, tuning: true, ..Self::default() }
+        Self { sysfs: true, kfd: true, system: true, ..Self::default() }
     }
 
     /// What says how much memory each device has, and whether it is held to that.

@@ -28,3 +28,20 @@ pub fn bootloader_lines(required: &BTreeMap<String, String>) -> String {
          sudo kernel-install add \"$(uname -r)\" \"/lib/modules/$(uname -r)/vmlinuz\" && sudo reboot\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_for_both_bootloaders_come_with_their_undo() {
+        let required = [("amdgpu.noretry", "1"), ("iommu", "pt"), ("nomodeset", "")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let lines = bootloader_lines(&required.into());
+        let words = "amdgpu.noretry=1 iommu=pt nomodeset";
+        assert!(lines.contains(&format!("s/^GRUB_CMDLINE_LINUX=\"/&{words} /")), "{lines}");
+        assert!(lines.contains(&format!("1s/$/ {words}/")), "{lines}");
+        assert_eq!((lines.matches("undo:").count(), lines.matches("&& sudo reboot").count()), (2, 4), "{lines}");
+        assert_eq!(bootloader_lines(&BTreeMap::new()), "");
+    }
+}

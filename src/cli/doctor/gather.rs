@@ -25,7 +25,7 @@ const WORKER: &str = "validate-probe-torch";
 /// # Errors
 /// A simulated machine cannot be read.
 pub fn diagnosis(host: &Host, cancel: &Cancel) -> Result<Diagnosis, Failure> {
-    let wanted = Wanted { queries: [Query::Version].into(), ..Wanted::trees() };
+    let wanted = Wanted { queries: [Query::Version].into(), tuning: true, ..Wanted::trees() };
     let asking = Asking { deadline: PATIENCE, cancel: cancel.clone() };
     let seen = look(host, &wanted, Format::Json, &asking);
     let environment = Environment {

@@ -3,8 +3,8 @@
 mod devices;
 mod driver;
 mod hidden;
-mod kernel;
 mod modes;
+mod settings;
 mod tool;
 
 use super::diagnosis::Seen;
@@ -19,7 +19,7 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Obstacle> {
         found.extend(devices::obstacles(seen));
         found.extend(hidden::obstacles(seen));
         found.extend(modes::obstacles(seen));
-        found.extend(kernel::obstacles(seen));
+        found.extend(settings::obstacles(seen));
     }
     found.sort_by_key(|obstacle| obstacle.weight);
     found
