@@ -178,6 +178,7 @@ fn a_probe_is_named_or_given_in_full_and_pins_solvers_by_their_variables() {
     );
     assert!(variables("gemm").values().all(|value| value == "0"));
     assert_eq!(variables("ConvOclBwdWrW53")["MIOPEN_DEBUG_FIND_ONLY_SOLVER"], "ConvOclBwdWrW53");
+}
 
 /// The file with a check of kernel parameters.
 fn settings(demand: &str) -> String {
@@ -192,8 +193,14 @@ fn broken() -> Vec<(&'static str, String)> {
         ("unknown-parameter", with("status = \"AMDSMI", "state = \"AMDSMI")),
         ("parameter-of-another-check", with("status = \"AMDSMI_STATUS_BUSY\"", "per-gpu = 3")),
         ("unknown-check", with("id = \"set.refused\"", "id = \"set.refuse\"")),
-        ("required-and-banned", settings("required = { noretry = 0, runpm = 0 }\nbanned = [\"mes\", \"amdgpu.noretry\"]")),
-        ("required-and-banned-value", settings("required = { noretry = 0 }\nbanned = [\"noretry=1\", \"no-retry=0\", \"noretry=0\"]")),
+        (
+            "required-and-banned",
+            settings("required = { noretry = 0, runpm = 0 }\nbanned = [\"mes\", \"amdgpu.noretry\"]"),
+        ),
+        (
+            "required-and-banned-value",
+            settings("required = { noretry = 0 }\nbanned = [\"noretry=1\", \"vm-fragment-size\", \"noretry=0\"]"),
+        ),
         ("banned-twice", settings("banned = [\"runpm\", \"mes\", \"amdgpu.runpm=0\"]")),
         ("required-twice", settings("required = { noretry = 0, \"amdgpu.noretry\" = 1 }")),
         ("unknown-parameter-of-the-kernel", settings("required = { no_retry = 0 }")),

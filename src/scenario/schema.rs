@@ -3,10 +3,12 @@
 
 #![allow(dead_code, reason = "these types exist for their schema only; the reader has better messages than serde")]
 
+use std::collections::BTreeMap;
+
 use schemars::{JsonSchema, Schema, schema_for};
 
 use crate::domain::{AllocMode, ComputeMode, DeviceKind, KernelRules, MemoryMode};
-use crate::sim::{Caller, Hives, Platform, Tuning};
+use crate::sim::{Caller, Hives, Platform};
 use crate::witness::amd_smi::{Format, Query};
 
 use super::Level;
@@ -97,6 +99,29 @@ struct Simulate {
     tuning: Option<Tuning>,
     /// What goes wrong: one list of faults, or a list of such lists.
     faults: Option<Faults>,
+}
+
+/// What was set on the simulated machine.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+struct Tuning {
+    /// Kernel release: `6.8.0-60-generic`.
+    kernel: Option<String>,
+    /// The driver is the kernel's own, which shows no version, and not AMD's.
+    in_tree: Option<Or<bool>>,
+    /// Words added to the kernel's command line: `amdgpu.noretry=0`.
+    cmdline: Option<String>,
+    /// Files of modprobe.d with their text: `etc/modprobe.d/gpu.conf`.
+    #[schemars(default)]
+    modprobe: BTreeMap<String, String>,
+    /// Parameters written at run time, after the driver was loaded: `amdgpu.noretry`.
+    #[schemars(default)]
+    written: BTreeMap<String, Setting>,
+    /// The environment in which probes start.
+    #[schemars(default)]
+    environ: BTreeMap<String, Setting>,
+    /// Version of ROCm below /opt: `6.2.0`.
+    rocm: Option<String>,
 }
 
 /// What to ask.
@@ -252,7 +277,7 @@ struct Probe {
     /// Family of MIOpen's solvers that is left to it, or one solver by name; `any` leaves all.
     solver: Option<String>,
     /// Variables of the worker.
-    env: Option<std::collections::BTreeMap<String, String>>,
+    env: Option<BTreeMap<String, String>>,
 }
 
 macro_rules! checks {
@@ -352,7 +377,7 @@ checks! {
     /// Kernel parameters that must be in force, and those that must not.
     KernelParameters = "kernel.parameters" {
         /// Values that must be in force, by name: `{ noretry = 0, iommu = "pt" }`.
-        required: std::collections::BTreeMap<String, Setting>,
+        required: BTreeMap<String, Setting>,
         /// Names that must not be set, or values that must not be in force: `["vm_fragment_size", "noretry=0"]`.
         banned: Vec<String>,
     }
@@ -361,7 +386,7 @@ checks! {
     /// Variables in the environment of probes act, and do what they are set for.
     EnvironmentVariables = "environment.variables" {
         /// Variables that must be exported, with their values.
-        required: std::collections::BTreeMap<String, Setting>,
+        required: BTreeMap<String, Setting>,
         /// Variables, or values of them, that must not be.
         banned: Vec<String>,
     }

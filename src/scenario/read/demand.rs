@@ -64,8 +64,10 @@ pub(super) fn demand(fields: &Fields<'_>, named: Named, problems: &mut Problems<
         Err(conflict) => {
             let node = fields.get("banned").and_then(|node| place(node, &conflict, named));
             let span = node.map_or_else(|| fields.node.span.clone(), |node| node.span.clone());
-            problems.add(span, conflict.to_string()).help =
-                Some("a machine can do one or the other: take one of them out".to_owned());
+            problems.add(span, conflict.to_string()).help = match conflict {
+                Conflict::Both { .. } => Some("a machine can do one or the other: take one of them out".to_owned()),
+                Conflict::Twice(_) => None,
+            };
             None
         }
     }
