@@ -119,7 +119,7 @@ pub fn description(host: Option<&Host>) -> String {
 /// What the plan is made for, and on what its cases run where that is one host.
 pub fn plan_target(host: Option<&Host>, asking: &Asking) -> (Target, Option<Environment>) {
     let Some(host) = host else { return (Target::Simulated, None) };
-    let wanted = Wanted { queries: [Query::Version].into(), ..Wanted::trees() };
+    let wanted = Wanted { queries: [Query::Version].into(), tuning: true, ..Wanted::trees() };
     let look = look(host, &wanted, Format::Json, asking);
     let target = Target::Given { provenance: host.provenance(), host: describe(&look) };
     (target, Some(Environment::of(&look)))

@@ -68,15 +68,16 @@ impl Environment {
         let line = kernel.and_then(|kernel| kernel.cmdline.value());
         put(&mut stack, "kernel command line", line.map(|line| without_disks(line)));
         put(&mut stack, "memory", alike(sockets.iter().map(|socket| memory(&socket.nodes))));
-        for (name, value) in driver.into_iter().flat_map(|driver| &driver.parameters) {
-            put(&mut stack, &format!("amdgpu.{name}"), Some(value.clone()));
+        let parameters = look.tuning.as_ref().and_then(|tuning| tuning.parameters.value());
+        for (name, value) in parameters.into_iter().flatten().filter(|(name, _)| name.starts_with("amdgpu.")) {
+            put(&mut stack, name, value.value().cloned());
         }
         Self { machine, stack }
     }
 
     /// Of a simulated machine that a case has for itself.
     pub fn simulated(machine: &Machine) -> Self {
-        let Machine { part, gpus, platform, compute, memory, caller, amd_smi, faults, .. } = machine;
+        let Machine { part, gpus, platform, compute, memory, caller, amd_smi, faults, tuning, .. } = machine;
         let known = crate::facts::part(part);
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let mut what = BTreeMap::new();
@@ -88,6 +89,9 @@ impl Environment {
         put(&mut what, "caller", Some(format!("{caller:?}").to_lowercase()));
         let mut stack = BTreeMap::new();
         put(&mut stack, "amd-smi", Some(amd_smi.to_string()));
+        put(&mut stack, "rocm", tuning.rocm.clone());
+        put(&mut stack, "kernel", tuning.kernel.clone());
+        put(&mut stack, "kernel command line", (!tuning.cmdline.is_empty()).then(|| tuning.cmdline.clone()));
         put(&mut stack, "faults", (!faults.is_empty()).then(|| faults.join(", ")));
         Self { machine: what, stack }
     }
