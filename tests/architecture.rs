@@ -33,13 +33,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "check", "domain", "facts", "host", "journal", "plan", "probe", "process", "scenario", "sim", "topology",
-            "witness",
+            "check", "domain", "facts", "host", "journal", "matrix", "plan", "probe", "process", "scenario", "sim",
+            "topology", "witness",
         ],
     ),
     ("change", &["domain", "facts", "host", "partition", "process", "topology", "witness"]),
     ("compare", &["check", "domain", "run", "scenario"]),
-    ("report", &["check", "compare", "domain", "matrix", "run"]),
+    ("report", &["check", "compare", "domain", "facts", "matrix", "run"]),
     (
         "cli",
         &[
@@ -53,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "journal",
             "ledger",
             "likeness",
+            "matrix",
             "partition",
             "placement",
             "plan",
@@ -61,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
             "run",
             "scenario",
+            "shrink",
             "sim",
             "topology",
             "tuning",
