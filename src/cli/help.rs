@@ -31,6 +31,7 @@ Examples:
   validate run --host auto                   this machine where it can be queried, else simulated; the report says which
   validate run --format human --format junit=report.xml
   validate run --shard slice:1/4 --shuffle 7 --repeat 3
+  validate run --host sim --baseline known.toml
   validate run --resume 20261121T142313Z-001205   go on with a run that was interrupted, killed, or took its machine down
 
 Results: RESULTS/<run-id>/run.json (`validate schema run`), events.jsonl, and evidence/ with every call of a case that did not

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out.
 
 mod amd_smi;
+mod baseline;
 mod checks;
 mod console;
 mod diff;

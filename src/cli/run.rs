@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use crate::compare::Baseline;
 use crate::domain::{Meaning, Provenance, Status};
 use crate::host::{Asking, Host, previous_boot};
 use crate::journal::{Durable, JournalError, Next, Progress, digest};
@@ -28,7 +29,7 @@ use super::keep::{Keeper, changes};
 use super::selection::SelectionArgs;
 use super::target::{self, Chosen};
 use super::workers::WorkerArgs;
-use super::{Parsed, results, resume};
+use super::{Parsed, baseline, results, resume};
 
 /// Seconds that a call of amd-smi may take.
 const DEADLINE: u64 = 30;
@@ -64,6 +65,10 @@ struct ExecutionArgs {
     deadline: u64,
     #[command(flatten)]
     programs: WorkerArgs,
+    /// What is known: failures that fail no run, what is known to be flaky, what is not run; every run leaves the next one as
+    /// baseline.toml in its folder
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Report: human, json or junit; `=PATH` writes it to a file. May be given several times
     #[arg(long = "format", value_name = "KIND[=PATH]", default_value = "human")]
     formats: Vec<Target>,
@@ -124,6 +129,7 @@ pub fn on_host(host: &Path, selection: SelectionArgs, results: Option<&Path>) ->
         retries: 0,
         deadline: DEADLINE,
         programs: WorkerArgs::default(),
+        baseline: None,
         formats: Vec::new(),
         results: results.map(Path::to_owned),
         resume: None,
@@ -134,20 +140,23 @@ pub fn on_host(host: &Path, selection: SelectionArgs, results: Option<&Path>) ->
 
 /// Runs, and leaves the results; `None` where nothing matched.
 fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Option<Done>, Failure> {
-    let ExecutionArgs { host, hardware, jobs, retries, deadline, programs, formats: _, results, resume: _ } =
+    let ExecutionArgs { host, hardware, jobs, retries, deadline, programs, baseline, formats: _, results, resume: _ } =
         &args.execution;
     let cancel = Cancel::new();
     let interrupt = Interrupt::listen(cancel.clone())?;
     let asking = Asking { deadline: Duration::from_secs(*deadline), cancel };
     let Chosen { host, why: chosen } = target::choose(host.as_deref(), *hardware)?;
     let (target, environment) = target::plan_target(host.as_ref(), &asking);
-    let plan = plan(&args.selection, &target)?;
+    let baseline = baseline.as_deref().map(baseline::read).transpose()?;
+    let mut plan = plan(&args.selection, &target)?;
     let not_selected = NotSelected::of(&plan.not_selected);
     if plan.cases.is_empty() && plan.undecided.is_empty() {
         let (read, why) = (plan.not_selected.len(), report::not_selected(&not_selected));
         console::note(&format!("nothing matched: of {read} cases {why}; `validate list` shows what there is"));
         return Ok(None);
     }
+    let skip = |baseline: &Baseline| baseline::skip(baseline, &mut plan, environment.as_ref());
+    let skipped = baseline.as_ref().map(skip).unwrap_or_default();
     let digest = digest_of(&plan);
     if let Some((folder, earlier)) = &earlier {
         resume::same_plan(&earlier.plan, &digest, folder.path(), &earlier.command)?;
@@ -157,7 +166,8 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
     let boot_id = host.as_ref().filter(|host| can_go_down(host)).and_then(|host| read_boot_id(&host.proc_root()));
     let durable = if host.as_ref().is_some_and(can_go_down) { Durable::Yes } else { Durable::No };
 
-    let undecided: Vec<CaseRecord> = plan.undecided.iter().map(CaseRecord::undecided).collect();
+    let undecided = plan.undecided.iter().map(CaseRecord::undecided);
+    let undecided: Vec<CaseRecord> = undecided.chain(skipped).collect();
     let resumed = earlier.as_ref().map_or(0, |(_, earlier)| earlier.resumed.saturating_add(1));
     let (clock, command, mut folder, progress) = match earlier {
         Some((mut folder, earlier)) => {
@@ -206,6 +216,9 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
         return Err(Failure::unavailable(error));
     }
 
+    if let Some(baseline) = &baseline {
+        baseline::mark(baseline, &mut cases, environment.as_ref());
+    }
     let coverage = Coverage::of(&cases);
     let exit = match (unrestored, bed.halt.get()) {
         (Some(trouble), _) => crate::run::Exit::unrestored(&trouble.to_string()),
@@ -235,6 +248,7 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
         exit,
     };
     folder.finish(&record).map_err(Failure::unavailable)?;
+    baseline::leave(&record, baseline.as_ref(), folder.path())?;
     folder.append(&Event::RunFinished { exit: record.exit.code }, durable).map_err(Failure::unavailable)?;
     Ok(Some(Done { record, folder: folder.path().to_owned(), incomplete }))
 }

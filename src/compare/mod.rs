@@ -1,5 +1,6 @@
 //! Two sides, each of one or more runs: what changed between them, and what cannot be told. Pure.
 
+mod baseline;
 mod case;
 mod class;
 mod comparison;
@@ -10,6 +11,7 @@ mod pair;
 mod tally;
 mod timing;
 
+pub use baseline::{Baseline, BaselineProblem, next_baseline};
 pub use case::{CaseChange, Seen};
 pub use class::Class;
 pub use comparison::{Comparison, Rules, SCHEMA, Side, SideRun, Sides, compare};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anstyle::AnsiColor;
 
 use crate::check::{Finding, GapKind, Judgement};
-use crate::domain::{Expect, Provenance, Status, StatusWord};
-use crate::run::{CaseRecord, CheckRecord, NotSelected, RunRecord, as_expected};
+use crate::domain::{Expect, Meaning, Provenance, Status, StatusWord};
+use crate::run::{CaseRecord, CheckRecord, Known, NotSelected, RunRecord};
 
 use super::wrap::hanging;
 
@@ -43,10 +43,11 @@ const FINDING: usize = 8;
 pub(super) fn render(record: &RunRecord, paper: Paper) -> String {
     let mut out = Page { text: String::new(), paper, again: &record.run.again };
     let undecided = |case: &&CaseRecord| is_undecided(case);
-    for case in record.cases.iter().filter(|case| !as_expected(&case.status) && !is_undecided(case)) {
+    for case in record.cases.iter().filter(|case| needs_looking_at(case) && !is_undecided(case)) {
         out.case(case);
     }
     out.undecided(record.cases.iter().filter(undecided));
+    out.known(record);
     out.doubts(record);
     out.counts(record);
     out.text
@@ -156,6 +157,35 @@ impl Page<'_> {
         }
     }
 
+    /// What the baseline knows, in a line each: somebody has looked at it.
+    fn known(&mut self, record: &RunRecord) {
+        let mut any = false;
+        for (case, known) in record.cases.iter().filter_map(|case| Some((case, case.known.as_ref()?))) {
+            any = true;
+            let (color, text) = match known {
+                Known::Failure { .. } | Known::Flaky { .. } => {
+                    (AnsiColor::Yellow, format!("{}: {}: {}", case.id, case.status, known.why()))
+                }
+                Known::Improved { .. } => {
+                    let next = "the baseline is out of date; the run's own baseline.toml is the next one";
+                    (
+                        AnsiColor::Green,
+                        format!(
+                            "{}: {}, and the baseline has a failure: {}; {next}",
+                            case.id,
+                            case.status,
+                            known.why()
+                        ),
+                    )
+                }
+            };
+            self.headline(color, known.word(), &text);
+        }
+        if any {
+            self.line("");
+        }
+    }
+
     /// Cases that may be for this host are told once for each thing that could not be read.
     fn undecided<'a>(&mut self, cases: impl Iterator<Item = &'a CaseRecord>) {
         let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
@@ -223,6 +253,11 @@ impl Page<'_> {
 /// `1 case`, `2 cases`.
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn needs_looking_at(case: &CaseRecord) -> bool {
+    !matches!(case.meaning(), Meaning::AsExpected | Meaning::Skipped)
+        && !matches!(case.known, Some(Known::Improved { .. }))
 }
 
 fn is_undecided(case: &CaseRecord) -> bool {

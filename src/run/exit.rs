@@ -43,7 +43,10 @@ pub fn exit_of(cases: &[CaseRecord], coverage: &Coverage, interrupted: Option<i3
     if cases.is_empty() {
         return Exit::new(4, "nothing matched");
     }
-    let count = |wanted: Meaning| cases.iter().filter(|case| case.status.meaning() == wanted).count();
+    if cases.iter().all(|case| case.meaning() == Meaning::Skipped) {
+        return Exit::new(4, "nothing was run: all of it is left out on purpose");
+    }
+    let count = |wanted: Meaning| cases.iter().filter(|case| case.meaning() == wanted).count();
     let failures = count(Meaning::Failed);
     let errors = count(Meaning::Broken);
     let aborted = count(Meaning::Incomplete);
@@ -68,7 +71,7 @@ pub fn exit_of(cases: &[CaseRecord], coverage: &Coverage, interrupted: Option<i3
 mod tests {
     use super::*;
     use crate::domain::Status;
-    use crate::run::record::Seconds;
+    use crate::run::record::{Known, Seconds};
 
     fn case(status: Status) -> CaseRecord {
         CaseRecord {
@@ -82,7 +85,28 @@ mod tests {
             tries: Vec::new(),
             question: None,
             environment: None,
+            known: None,
             evidence: None,
+        }
+    }
+
+    #[test]
+    fn a_failure_that_is_known_fails_no_run_and_one_that_did_not_come_is_told() {
+        let (reason, issue) = ("x".to_owned(), None);
+        let known = Known::Failure { reason: reason.clone(), issue: issue.clone() };
+        let flaky = Known::Flaky { reason: reason.clone(), issue: issue.clone() };
+        let improved = Known::Improved { reason, issue };
+        for (status, known, code) in [
+            (Status::Fail, None, 1),
+            (Status::Fail, Some(known.clone()), 0),
+            (Status::Flaky, Some(flaky), 0),
+            (Status::Pass, Some(improved), 2),
+            (Status::NotEvaluated { reason: String::new() }, Some(known.clone()), 3),
+            (Status::Error { problem: String::new() }, Some(known), 70),
+            (Status::Skip { reason: String::new() }, None, 4),
+        ] {
+            let cases = [CaseRecord { known, ..case(status) }];
+            assert_eq!(exit_of(&cases, &Coverage::of(&[]), None).code, code, "{cases:?}");
         }
     }
 

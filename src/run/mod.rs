@@ -28,6 +28,6 @@ pub use look::{Wanted, look};
 pub use matrix::{CellStand, RanCell, answers_again, run_cell};
 pub use matrix_journal::{EarlierMatrix, MatrixFolder, NotTakenUp, RECORD_FILE};
 pub use record::{
-    CaseRecord, CheckRecord, HostRecord, NotSelected, RunInfo, RunProblem, RunRecord, SCHEMA, Seconds, Try,
+    CaseRecord, CheckRecord, HostRecord, Known, NotSelected, RunInfo, RunProblem, RunRecord, SCHEMA, Seconds, Try,
 };
 pub use stands::Stands;

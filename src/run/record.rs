@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Finding, Gap, GapKind, Judged, Verdict};
-use crate::domain::{CheckId, Expect, Provenance, Status, StatusWord};
+use crate::domain::{CheckId, Expect, Meaning, Provenance, Status, StatusWord};
 use crate::plan::{Excluded, Undecided};
 use crate::scenario::Case;
 
@@ -114,6 +114,8 @@ pub struct CaseRecord {
     pub question: Option<Question>,
     /// The simulated machine that it had for itself.
     pub environment: Option<Environment>,
+    /// What the baseline of the run knows of it.
+    pub known: Option<Known>,
     /// Folder with every call's output, relative to the run folder. Absent where nothing was kept: of a case that came
     /// out as expected on a simulated machine of its own, which comes out so again.
     pub evidence: Option<String>,
@@ -149,6 +151,9 @@ struct CaseFile {
     /// The simulated machine that it had for itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     environment: Option<Environment>,
+    /// What the baseline of the run knows of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    known: Option<Known>,
     /// Folder with every call's output, relative to the run folder; absent when nothing was kept.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     evidence: Option<String>,
@@ -156,10 +161,36 @@ struct CaseFile {
 
 impl From<CaseRecord> for CaseFile {
     fn from(case: CaseRecord) -> Self {
-        let CaseRecord { id, title, why, source, status, findings, duration, tries, question, environment, evidence } =
-            case;
+        let CaseRecord {
+            id,
+            title,
+            why,
+            source,
+            status,
+            findings,
+            duration,
+            tries,
+            question,
+            environment,
+            known,
+            evidence,
+        } = case;
         let (status, detail) = (status.word(), status.detail());
-        Self { id, title, why, source, status, detail, findings, duration, tries, question, environment, evidence }
+        Self {
+            id,
+            title,
+            why,
+            source,
+            status,
+            detail,
+            findings,
+            duration,
+            tries,
+            question,
+            environment,
+            known,
+            evidence,
+        }
     }
 }
 
@@ -179,10 +210,11 @@ impl TryFrom<CaseFile> for CaseRecord {
             tries,
             question,
             environment,
+            known,
             evidence,
         } = file;
         let status = Status::from_parts(status, detail)?;
-        Ok(Self { id, title, why, source, status, findings, duration, tries, question, environment, evidence })
+        Ok(Self { id, title, why, source, status, findings, duration, tries, question, environment, known, evidence })
     }
 }
 
@@ -199,6 +231,53 @@ pub struct Try {
     pub status: StatusWord,
     /// Wall time, in seconds.
     pub duration: Seconds,
+}
+
+/// What a baseline knows of a case. It never changes the status: what the machine did stays what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Known {
+    /// That it fails so.
+    Failure {
+        /// Why it is in the baseline.
+        reason: String,
+        /// Where it is reported.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        issue: Option<String>,
+    },
+    /// That it fails now and then.
+    Flaky {
+        /// Why it is in the baseline.
+        reason: String,
+        /// Where it is reported.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        issue: Option<String>,
+    },
+    /// That it failed, and it did not: the baseline is out of date.
+    Improved {
+        /// Why it is in the baseline.
+        reason: String,
+        /// Where it is reported.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        issue: Option<String>,
+    },
+}
+
+impl Known {
+    /// The word for it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Failure { .. } => "known",
+            Self::Flaky { .. } => "known to be flaky",
+            Self::Improved { .. } => "improved",
+        }
+    }
+
+    /// Why it is in the baseline, with where it is reported.
+    pub fn why(&self) -> String {
+        let (Self::Failure { reason, issue } | Self::Flaky { reason, issue } | Self::Improved { reason, issue }) = self;
+        issue.as_ref().map_or_else(|| reason.clone(), |issue| format!("{reason} ({issue})"))
+    }
 }
 
 /// The bytes are no record of a run that this program reads.
@@ -303,6 +382,16 @@ impl CheckRecord {
 }
 
 impl CaseRecord {
+    /// What it means for whoever waits for the run: a failure that the baseline knows is as expected, and one that did not
+    /// come is better than that.
+    pub const fn meaning(&self) -> Meaning {
+        match (&self.known, self.status.meaning()) {
+            (Some(Known::Failure { .. } | Known::Flaky { .. }), Meaning::Failed) => Meaning::AsExpected,
+            (Some(Known::Improved { .. }), Meaning::AsExpected) => Meaning::Better,
+            (None | Some(_), meaning) => meaning,
+        }
+    }
+
     /// A case that came to no verdict: nothing of it is known but this status.
     pub fn unfinished(case: &Case, status: Status) -> Self {
         Self {
@@ -316,6 +405,7 @@ impl CaseRecord {
             tries: Vec::new(),
             question: Some(Question::of(case)),
             environment: None,
+            known: None,
             evidence: None,
         }
     }

@@ -281,3 +281,62 @@ fn durations_are_compared_from_five_tries_on_and_never_from_one() {
     assert_eq!(done.code, 0, "{}", done.told());
     assert!(done.stdout.contains("1 case: not enough samples (n=1; need 5: --repeat)"), "{}", done.stdout);
 }
+
+#[test]
+fn a_run_leaves_the_baseline_by_which_its_failures_are_known() {
+    let bench = Bench::new();
+    bench.must(&["shim", "bad", "--machine", "mi300x", "--fault", "wrong_memory=1024MiB"]);
+    bench.must(&["shim", "good", "--machine", "mi300x"]);
+    bench.must(&["shim", "worse", "--machine", "mi300x", "--fault", "wrong_memory=100GiB"]);
+    bench.must(&["shim", "later", "--machine", "mi300x", "--amd-smi", "27.1.0", "--fault", "wrong_memory=1024MiB"]);
+    bench.write("s/memory.toml", scenario("[[check]]\nid = 'memory.per-device'"));
+    bench.write("s/count.toml", scenario(COUNT));
+    let run = |host: &str, results: &str, more: &[&str]| {
+        bench.run(&[&["run", "s", "--host", host, "--results", results], more].concat())
+    };
+    assert_eq!(run("bad", "r", &[]).code, 1);
+    let written = fs::read_to_string(bench.only_run("r").join("baseline.toml")).unwrap();
+    for part in ["[[known]]", "case = \"memory\"", "status = \"fail\"", "gfx = \"gfx942\"", "amd-smi = \"26.2.1\""] {
+        assert!(written.contains(part), "{part}: {written}");
+    }
+    bench.write("known.toml", written.replace("nobody has looked at it yet", "the firmware is old"));
+
+    let known = ["--baseline", "known.toml"];
+    let done = run("bad", "r1", &known);
+    assert_eq!(done.code, 0, "{}", done.told());
+    assert!(done.stdout.contains("KNOWN  memory: fail: the firmware is old"), "{}", done.stdout);
+    let next = fs::read_to_string(bench.only_run("r1").join("baseline.toml")).unwrap();
+    assert!(next.contains("reason = \"the firmware is old\""), "the reason is kept: {next}");
+
+    let done = run("good", "r2", &known);
+    assert_eq!(done.code, 2, "{}", done.told());
+    assert!(done.stdout.contains("IMPROVED  memory: pass"), "{}", done.stdout);
+    let next = fs::read_to_string(bench.only_run("r2").join("baseline.toml")).unwrap();
+    assert!(!next.contains("[[known]]"), "what does not fail is not known to: {next}");
+
+    assert_eq!(run("later", "r3", &known).code, 1, "another stack");
+    let none = written.lines().filter(|line| !line.starts_with("findings")).collect::<Vec<_>>().join("\n");
+    bench.write(
+        "other.toml",
+        none.replace("status = \"fail\"", "status = \"fail\"\nfindings = ['devices.count [one-short]']"),
+    );
+    let done = run("worse", "r4", &["--baseline", "other.toml"]);
+    assert_eq!(done.code, 1, "a failure with another finding is another failure: {}", done.told());
+
+    let skip = "schema = 'rocvet.baseline/1'\n[[skip]]\ncase = 'memory'\nreason = 'hangs the machine'\n\
+                [[known]]\ncase = 'mmeory'\nstatus = 'fail'\nreason = 'x'\n";
+    bench.write("skip.toml", skip);
+    let done = run("bad", "r5", &["--baseline", "skip.toml"]);
+    assert_eq!(done.code, 0, "{}", done.told());
+    assert!(done.stderr.contains("mmeory: no case is called so; nearest: memory"), "{}", done.stderr);
+    let left_out = record(&bench.only_run("r5")).cases;
+    assert_eq!(left_out.len(), 2, "every planned case has a record");
+    assert!(left_out.iter().any(|case| case.status.to_string() == "skip(by the baseline: hangs the machine)"));
+    bench.write("all.toml", skip.replace("'memory'", "'*'"));
+    assert_eq!(run("bad", "r6", &["--baseline", "all.toml"]).code, 4, "nothing run is no success");
+
+    bench.write("typo.toml", skip.replace("reason", "resaon"));
+    let done = run("bad", "r7", &["--baseline", "typo.toml"]);
+    assert_eq!(done.code, 64);
+    assert!(done.stderr.contains("typo.toml") && done.stderr.contains("did you mean `reason`?"), "{}", done.stderr);
+}
