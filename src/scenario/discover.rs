@@ -133,8 +133,12 @@ impl Loader {
         let machines = |entry: &walkdir::DirEntry| {
             entry.depth() == 1 && entry.file_type().is_dir() && entry.file_name() == MACHINES
         };
+        // Results may lie beside the scenarios: what a run left there is none.
+        let run = |entry: &walkdir::DirEntry| {
+            entry.depth() > 0 && entry.file_type().is_dir() && entry.path().join("events.jsonl").is_file()
+        };
         let walk = WalkDir::new(root).max_depth(depth).sort_by_file_name().into_iter();
-        for entry in walk.filter_entry(|entry| visible(entry) && !machines(entry)) {
+        for entry in walk.filter_entry(|entry| visible(entry) && !machines(entry) && !run(entry)) {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {

@@ -340,3 +340,30 @@ fn a_run_leaves_the_baseline_by_which_its_failures_are_known() {
     assert_eq!(done.code, 64);
     assert!(done.stderr.contains("typo.toml") && done.stderr.contains("did you mean `reason`?"), "{}", done.stderr);
 }
+
+#[test]
+fn a_case_that_fails_with_something_else_is_worse_and_a_record_cannot_steer_the_terminal() {
+    let bench = Bench::new();
+    let cpx = ["--machine", "mi300x", "--compute", "CPX", "--memory", "NPS4", "--fault"];
+    bench.must(&[&["shim", "sizes"], &cpx[..], &["wrong_memory=1024MiB"]].concat());
+    bench.must(&[&["shim", "count"], &cpx[..], &["missing_last_device"]].concat());
+    bench.write("both.toml", scenario(&format!("{COUNT}\n[[check]]\nid = 'memory.per-device'")));
+    for host in ["sizes", "count"] {
+        let results = format!("r-{host}");
+        assert_eq!(bench.run(&["run", "both.toml", "--host", host, "--results", &results]).code, 1);
+    }
+    let folder = |host: &str| bench.only_run(&format!("r-{host}")).display().to_string();
+    let done = bench.run(&["diff", &folder("sizes"), &folder("count")]);
+    assert_eq!(done.code, 1, "{}", done.told());
+    assert!(done.stdout.contains("1 case: 1 fails otherwise"), "{}", done.stdout);
+    assert!(done.stdout.contains("x devices.count [one-short]"), "{}", done.stdout);
+    assert!(done.stdout.contains("gone: memory.per-device [kfd-differs]"), "{}", done.stdout);
+
+    let text = fs::read_to_string(bench.only_run("r-count").join("run.json")).unwrap();
+    bench.write("hostile.json", text.replace("\"title\": \"a test\"", "\"title\": \"a \\u001b[2J<script>test\""));
+    let args = ["diff", &folder("sizes"), "hostile.json", "--format", "human", "--format", "html=d.html"];
+    let done = Done::of(bench.command(&args).env("CLICOLOR_FORCE", "1"));
+    assert_eq!(done.code, 1, "{}", done.told());
+    assert!(done.stdout.contains("\u{fffd}[2J") && !done.stdout.contains("\u{1b}[2J"), "{:?}", done.stdout);
+    assert!(!fs::read_to_string(bench.path("d.html")).unwrap().contains("<script"));
+}

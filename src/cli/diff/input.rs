@@ -10,7 +10,7 @@ use crate::cli::results;
 use crate::cli::run::{self, Done};
 use crate::cli::selection::SelectionArgs;
 use crate::compare::{Shapes, Side};
-use crate::host::HOST_FILE;
+use crate::host::{HOST_FILE, Host};
 use crate::run::{RunRecord, kept_calls};
 use crate::witness::tree::{Tree, TreeProblem};
 
@@ -94,6 +94,7 @@ impl Input {
                     }
                     Some(Done { record, folder, .. }) => {
                         console::note(&format!("results  {}", folder.display()));
+                        transcribed(host, &mut shapes);
                         (record, folder)
                     }
                 },
@@ -112,6 +113,14 @@ fn read(folder: &Path, file: &str) -> Result<RunRecord, Failure> {
         Ok(RunRecord::parse(&bytes)?)
     };
     read().with_context(|| format!("read {}", path.display())).map_err(Failure::usage)
+}
+
+/// A recording holds more answers than its scenarios ask for.
+fn transcribed(host: &Path, shapes: &mut Shapes) {
+    let Ok(Host::Recorded { recording, .. }) = Host::open(host) else { return };
+    let said =
+        recording.calls().iter().filter(|call| call.ended.success() && call.args.iter().any(|arg| arg == "--json"));
+    said.for_each(|call| shapes.add(&call.args.join(" "), &call.stdout));
 }
 
 /// What the amd-smi of one given host printed as JSON, by the evidence that the run kept. Where each case had a machine of

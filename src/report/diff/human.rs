@@ -46,7 +46,7 @@ impl Page {
     }
 
     fn hanging(&mut self, head: &str, indent: usize, text: &str) {
-        self.line(hanging(head, indent, text, self.paper.width));
+        self.line(hanging(head, indent, &tame(text), self.paper.width));
     }
 
     fn labelled(&mut self, column: usize, label: &str, text: &str) {
@@ -115,7 +115,7 @@ impl Page {
         if let (true, Some(again)) = (worse, &case.again) {
             // Never broken: it is there to be copied.
             let label = self.paint(AnsiColor::Cyan.on_default(), "again");
-            self.line(format!("    {label}     {again}"));
+            self.line(format!("    {label}     {}", tame(again)));
         }
         self.line("");
     }
@@ -209,6 +209,11 @@ impl Page {
         let exit = self.paint(color.on_default().bold(), &format!("exit {code}"));
         self.hanging(&format!("{exit}: "), format!("exit {code}: ").len(), &comparison.exit.reason);
     }
+}
+
+/// A record may come from anybody: what would steer the terminal is shown instead.
+fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// What both sides did, in short.
