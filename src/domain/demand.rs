@@ -47,11 +47,11 @@ impl Demand {
     /// Two of them contradict each other, or are the same.
     pub fn new(required: BTreeMap<String, String>, banned: Vec<Ban>) -> Result<Self, Conflict> {
         for (at, ban) in banned.iter().enumerate() {
-            if let Some(value) = required.get(&ban.name) {
-                if ban.value.as_ref().is_none_or(|banned| banned == value) {
-                    let (name, value, banned) = (ban.name.clone(), value.clone(), ban.value.clone());
-                    return Err(Conflict::Both { name, value, banned });
-                }
+            if let Some(value) = required.get(&ban.name)
+                && ban.value.as_ref().is_none_or(|banned| banned == value)
+            {
+                let (name, value, banned) = (ban.name.clone(), value.clone(), ban.value.clone());
+                return Err(Conflict::Both { name, value, banned });
             }
             let covered = |other: &Ban| {
                 other.name == ban.name && (other.value.is_none() || ban.value.is_none() || other.value == ban.value)

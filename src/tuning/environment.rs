@@ -112,10 +112,10 @@ fn of_variable(name: &str, value: &str, isas: &[String], rocm: Option<MajorMinor
     if !variable.allows(value) {
         return vec![told(Trait::Invalid, format!("only {} mean something", variable.values.join(", ")))];
     }
-    if let (Some(since), Some(rocm)) = (variable.since, rocm) {
-        if rocm < since {
-            return vec![told(Trait::NoOp, format!("nobody reads it before ROCm {since}; this is {rocm}"))];
-        }
+    if let (Some(since), Some(rocm)) = (variable.since, rocm)
+        && rocm < since
+    {
+        return vec![told(Trait::NoOp, format!("nobody reads it before ROCm {since}; this is {rocm}"))];
     }
     if let Some(why) = variable.contrary(value) {
         return vec![told(Trait::Contrary, why.to_owned())];

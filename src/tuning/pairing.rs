@@ -72,7 +72,7 @@ pub fn fits(stack: &Stack, isa: &Isa) -> Vec<Fit> {
     }));
     let bad = facts::troubles().iter().filter(|trouble| {
         let kernel = stack.kernel.is_some_and(|kernel| kernel.within(Some(trouble.from), Some(trouble.until)));
-        kernel && trouble.gfx.iter().any(|gfx| *gfx == isa.native)
+        kernel && trouble.gfx.contains(&isa.native)
     });
     found.extend(bad.map(|trouble| {
         let kernel = stack.kernel.map(|kernel| kernel.to_string()).unwrap_or_default();

@@ -97,10 +97,10 @@ fn variables(bytes: &[u8]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for entry in bytes.split(|&byte| byte == 0) {
         let entry = String::from_utf8_lossy(entry);
-        if let Some((name, value)) = entry.split_once('=') {
-            if VARIABLES.iter().any(|begins| name.starts_with(begins)) {
-                found.entry(name.to_owned()).or_insert_with(|| value.to_owned());
-            }
+        if let Some((name, value)) = entry.split_once('=')
+            && VARIABLES.iter().any(|begins| name.starts_with(begins))
+        {
+            found.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
     }
     found

@@ -132,9 +132,13 @@ fn quoted(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests write the folders that are read")]
 mod tests {
     use super::super::super::tests::write;
     use super::*;
+
+    /// Paths with their text; a text that begins with `->` is a link.
+    type Files = &'static [(&'static str, &'static str)];
 
     fn told(files: &[(&str, &str)]) -> Vec<String> {
         let root = tempfile::tempdir().unwrap();
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn options_are_taken_by_the_rules_of_kmod() {
-        let table: &[(&[(&str, &str)], &[&str])] = &[
+        let table: &[(Files, &[&str])] = &[
             (&[("var/x", "")], &["nothing there"]),
             (&[("etc/modprobe.d/x", "")], &[]),
             (

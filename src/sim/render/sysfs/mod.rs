@@ -7,8 +7,8 @@ mod kfd;
 mod module;
 mod pci;
 mod proc;
-mod user;
 mod settings;
+mod user;
 
 use crate::sim::{FileAnswer, Machine, View};
 
