@@ -8,6 +8,8 @@ pub mod domain;
 
 pub mod facts;
 
+pub mod pseudonym;
+
 pub mod filelock;
 
 pub mod process;
@@ -52,5 +54,7 @@ pub mod compare;
 pub mod change;
 
 pub mod report;
+
+pub mod bundle;
 
 pub mod cli;

@@ -18,8 +18,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["domain", "facts", "scenario", "sim"]),
     ("process", &["domain"]),
     ("filelock", &[]),
+    ("pseudonym", &[]),
     ("journal", &["witness"]),
-    ("host", &["domain", "filelock", "process", "sim", "witness"]),
+    ("host", &["domain", "filelock", "process", "pseudonym", "sim", "witness"]),
     ("probe", &["domain", "facts", "process", "sim", "topology", "witness"]),
     ("shrink", &["probe"]),
     ("matrix", &["domain", "facts", "probe", "sim"]),
@@ -40,9 +41,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("change", &["domain", "facts", "host", "partition", "process", "topology", "witness"]),
     ("compare", &["check", "domain", "run", "scenario"]),
     ("report", &["check", "compare", "domain", "facts", "matrix", "run"]),
+    ("bundle", &["check", "domain", "matrix", "probe", "pseudonym", "run", "shrink"]),
     (
         "cli",
         &[
+            "bundle",
             "change",
             "check",
             "compare",
@@ -73,6 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Modules that touch no files, clocks, environment or processes.
 const PURE: &[&str] = &[
+    "bundle",
     "compare",
     "doctor",
     "domain",
@@ -84,6 +88,7 @@ const PURE: &[&str] = &[
     "tuning",
     "partition",
     "placement",
+    "pseudonym",
     "check",
     "report",
     "matrix",

@@ -2,6 +2,7 @@
 
 mod amd_smi;
 mod baseline;
+mod bundle;
 mod checks;
 mod console;
 mod diff;
@@ -90,6 +91,9 @@ enum Command {
     Diff(Box<diff::DiffArgs>),
     /// From a failing probe to the smallest that still fails, and what reproduces it elsewhere
     Shrink(Box<shrink::ShrinkArgs>),
+    /// One archive of what failed for an upstream bug report, without what names a machine or a person
+    #[command(after_help = bundle::HELP)]
+    Bundle(bundle::BundleArgs),
     /// Record a host, so that it can be replayed with --host
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
@@ -188,6 +192,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Matrix(args)) => matrix::run(&args),
         Some(Command::Shrink(args)) => shrink::run(&args),
         Some(Command::Diff(args)) => diff::run(&args),
+        Some(Command::Bundle(args)) => bundle::run(&args),
         Some(Command::Record(args)) => record(&args),
         Some(Command::HipWitness) => {
             print(hip_witness::run().map_err(|error| Failure::from(anyhow!(error)))?.as_bytes())

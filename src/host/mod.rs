@@ -9,7 +9,6 @@ mod kmsg;
 mod manifest;
 mod open;
 mod previous_boot;
-mod pseudonym;
 mod real;
 pub mod record;
 pub mod recorded;

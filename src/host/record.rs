@@ -18,9 +18,9 @@ use crate::witness::tree::Tree;
 use super::excerpt::{self, Entry};
 use super::manifest::{Device, KEEP, MANIFEST_FILE, Manifest, Note};
 use super::open::KMSG_FILE;
-use super::pseudonym::Pseudonyms;
 use super::recorded::{HIP_FILE, INDEX, INDEX_SCHEMA, Index, MAX_TOTAL, Transcript};
 use super::{Asking, HOST_FILE, Host, HostError, HostFile, HostKind};
+use crate::pseudonym::Pseudonyms;
 
 /// What a recording holds: counted while it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::host::pseudonym::Pseudonyms;
+use crate::pseudonym::Pseudonyms;
 
 /// Bytes of the log that are taken at most: its end.
 const MOST: usize = 512 << 10;

@@ -12,7 +12,7 @@ pub(super) use sys::sys;
 
 use crate::witness::tree::{Tree, failing_link};
 
-use super::pseudonym::Pseudonyms;
+use crate::pseudonym::Pseudonyms;
 
 /// One entry of an excerpt, by its path below the host directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::domain::Reading;
-use crate::host::pseudonym::Pseudonyms;
+use crate::pseudonym::Pseudonyms;
 use crate::witness::KfdProcess;
 use crate::witness::tree::Tree;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::domain::Reading;
-use crate::host::pseudonym::Pseudonyms;
+use crate::pseudonym::Pseudonyms;
 use crate::witness::tuning::{ModuleOption, read_environment, read_options};
 
 use super::Entry;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::host::pseudonym::Pseudonyms;
+use crate::pseudonym::Pseudonyms;
 use crate::witness::pci::read_pci;
 use crate::witness::tree::Tree;
 
