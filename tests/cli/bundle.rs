@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 use rocvet::matrix::record::MatrixRecord;
 use rocvet::run::RunRecord;
 
-use super::support::{Bench, in_memory, record};
+use super::support::{Bench, Done, in_memory, record};
 
 /// Fails always, for a reason that has a signature.
 const SCENARIO: &str = "\
@@ -223,4 +223,18 @@ fn where_nothing_failed_it_says_so_and_what_is_no_run_is_refused_with_the_next_s
     }
     let done = bench.run(&["bundle", &run.display().to_string(), "--output", "/proc/none/a.tar.gz"]);
     assert_eq!(done.code, 69, "{}", done.told());
+}
+
+#[test]
+fn who_calls_and_from_which_folder_is_known_without_a_label() {
+    let bench = Bench::new();
+    let (run, evidence) = failing(&bench);
+    let home = bench.path("private").display().to_string();
+    fs::write(evidence.join("last.log"), format!("zaphodb was in {home}/x, not zaphodbx\n")).unwrap();
+    let mut command = bench.command(&["bundle", &run.display().to_string(), "--output", "a.tar.gz"]);
+    let done = Done::of(command.env("USER", "zaphodb").env("HOME", &home));
+    assert_eq!(done.code, 0, "{}", done.told());
+    let files = unpacked(&bench.path("a.tar.gz"));
+    let (_, text) = files.iter().find(|(path, _)| path.ends_with("last.log")).unwrap();
+    assert_eq!(text, "user-1 was in home-1/x, not zaphodbx\n");
 }
