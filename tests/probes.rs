@@ -406,7 +406,7 @@ fn what_another_s_reset_took_down_is_run_again_alone_and_that_counts() {
 
 #[test]
 fn every_planted_way_to_be_wrong_is_tested_here() {
-    let text = [include_str!("probes.rs"), include_str!("probe_memory.rs")].concat();
+    let text = [include_str!("probes.rs"), include_str!("probe_memory.rs"), include_str!("cli/matrix.rs")].concat();
     for fault in ProbeFault::all() {
         let named = text.contains(&format!("\"{}\"", fault.name()));
         assert!(named || matches!(fault, ProbeFault::Signature(_)), "{}", fault.name());

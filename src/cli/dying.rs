@@ -25,6 +25,14 @@ pub(super) fn hang() -> ! {
     die(Signal(signal_hook::consts::SIGKILL))
 }
 
+/// Ends this process and what supervises it, as a machine that goes down does: neither has a last word.
+pub(super) fn take_supervisor_down() -> ! {
+    if let Some(parent) = getppid() {
+        let _ = kill_process(parent, rustix::process::Signal::KILL);
+    }
+    die(Signal(signal_hook::consts::SIGKILL))
+}
+
 /// Ends this process by a signal, without a core file.
 pub(super) fn die(signal: Signal) -> ! {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });

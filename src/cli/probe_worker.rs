@@ -22,7 +22,7 @@ use crate::sim::Fault;
 use crate::sim::fault::{Misbehaviour, Named, ProbeFault};
 use crate::sim::render::worker::Ending;
 
-use super::dying::{die, hang, ignore_stop_signals};
+use super::dying::{die, hang, ignore_stop_signals, take_supervisor_down};
 
 /// How long a process that was left behind holds the pipes, in seconds.
 const HOLD: &str = "5";
@@ -84,6 +84,10 @@ fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
     let fault = machine.active_faults().find_map(|fault| {
         if let Fault::Probe { fault, when } = fault { when.holds(&situation).then_some(*fault) } else { None }
     });
+    if fault == Some(ProbeFault::Other(Misbehaviour::Reboot)) {
+        simulated::reboot(host)?;
+        take_supervisor_down();
+    }
     // Where nobody can read the log it is of no use to write one.
     let log = if machine.has_fault(Named::KernelLogDenied) { "/dev/null".into() } else { host.join(KMSG_FILE) };
     let kernel = OpenOptions::new().append(true).create(true).open(log)?;

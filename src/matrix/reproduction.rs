@@ -45,6 +45,8 @@ pub struct Play {
     pub faults: Vec<Fault>,
     /// How many processes.
     pub runs: u32,
+    /// The machine goes down, and with it what supervises the probe: that has to be a process of its own.
+    pub goes_down: bool,
 }
 
 /// A cell on a machine that behaves otherwise than reported.
@@ -122,6 +124,8 @@ struct PlayedRow {
     faults: Vec<Fault>,
     #[serde(default = "once")]
     runs: u32,
+    #[serde(default)]
+    goes_down: bool,
 }
 
 const fn once() -> u32 {
@@ -149,10 +153,13 @@ impl Row {
             Self::Not(NotRow { id, not_representable }) => {
                 Reproduction { id, how: How::NotRepresentable { reason: not_representable } }
             }
-            Self::Played(PlayedRow { id, machine, probe, stands_for, env, faults, runs }) => {
+            Self::Played(PlayedRow { id, machine, probe, stands_for, env, faults, runs, goes_down }) => {
                 let probe =
                     probe.parse().unwrap_or_else(|problem| panic!("the reproduction {id} is not valid: {problem}"));
-                Reproduction { id, how: How::Played(Box::new(Play { machine, probe, stands_for, env, faults, runs })) }
+                Reproduction {
+                    id,
+                    how: How::Played(Box::new(Play { machine, probe, stands_for, env, faults, runs, goes_down })),
+                }
             }
         }
     }

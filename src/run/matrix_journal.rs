@@ -35,6 +35,9 @@ enum Event {
         command: Vec<String>,
         /// Digest of the cells that were planned.
         plan: String,
+        /// The kernel's command line, where the host has one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        cmdline: Option<String>,
     },
     /// A cell is about to run.
     CellBegan {
@@ -64,6 +67,8 @@ pub struct EarlierMatrix {
     pub command: Vec<String>,
     /// Digest of the cells that were planned.
     pub plan: String,
+    /// The kernel's command line when it began.
+    pub cmdline: Option<String>,
     /// How far each cell came.
     pub progress: Progress<CellRecord>,
 }
@@ -84,12 +89,18 @@ impl MatrixFolder {
     ///
     /// # Errors
     /// It cannot be written, or is there already.
-    pub fn begin(results: &Path, run: &str, command: Vec<String>, plan: String) -> Result<Self, JournalError> {
+    pub fn begin(
+        results: &Path,
+        run: &str,
+        command: Vec<String>,
+        plan: String,
+        cmdline: Option<String>,
+    ) -> Result<Self, JournalError> {
         let path = results.join(run);
         let made = fs::create_dir_all(results).and_then(|()| fs::create_dir(&path));
         made.map_err(|error| JournalError::Write { path: path.clone(), error })?;
         let mut journal = Journal::create(&path.join(FILE))?;
-        let began = Event::Began { schema: SCHEMA.to_owned(), run: run.to_owned(), command, plan };
+        let began = Event::Began { schema: SCHEMA.to_owned(), run: run.to_owned(), command, plan, cmdline };
         journal.append(&began, Durable::Yes)?;
         Ok(Self { path, journal })
     }
@@ -106,8 +117,10 @@ impl MatrixFolder {
     pub fn take_up(folder: &Path) -> Result<(Self, EarlierMatrix), NotTakenUp> {
         let (journal, events) = Journal::take_up::<Event>(folder, FILE)?;
         let mut events = events.into_iter();
-        let (run, command, plan) = match events.next() {
-            Some(Event::Began { schema, run, command, plan }) if schema == SCHEMA => (run, command, plan),
+        let (run, command, plan, cmdline) = match events.next() {
+            Some(Event::Began { schema, run, command, plan, cmdline }) if schema == SCHEMA => {
+                (run, command, plan, cmdline)
+            }
             Some(Event::Began { schema, .. }) => {
                 let schema: String = schema.chars().take(60).collect();
                 return Err(NotTakenUp::NoMatrix(format!(
@@ -129,7 +142,7 @@ impl MatrixFolder {
                 Event::CellEnded { cell } => progress.finished(cell.id.clone(), *cell),
             }
         }
-        Ok((Self { path: folder.to_owned(), journal }, EarlierMatrix { run, command, plan, progress }))
+        Ok((Self { path: folder.to_owned(), journal }, EarlierMatrix { run, command, plan, cmdline, progress }))
     }
 
     /// A cell is about to run; it is on the disk when this returns.
@@ -184,7 +197,8 @@ mod tests {
     #[test]
     fn what_a_reboot_cut_off_is_told_from_what_was_stopped() {
         let folder = tempfile::tempdir().unwrap();
-        let mut journal = MatrixFolder::begin(folder.path(), "run", vec!["validate".into()], "digest".into()).unwrap();
+        let mut journal =
+            MatrixFolder::begin(folder.path(), "run", vec!["validate".into()], "digest".into(), None).unwrap();
         journal.began("a", Some("boot-1")).unwrap();
         journal.withdrawn("a").unwrap();
         journal.began("b", Some("boot-1")).unwrap();

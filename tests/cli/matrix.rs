@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rocvet::domain::Status;
 use rocvet::matrix::record::MatrixRecord;
+use rocvet::sim::fault::ProbeFault;
 
 use super::support::{Bench, in_memory, spawn, until};
 
@@ -160,4 +161,93 @@ fn what_cannot_be_swept_is_refused_with_the_next_step() {
         assert_eq!(done.code, 64, "{args:?} {}", done.stderr);
         assert!(done.stderr.contains(part), "{args:?}: {}", done.stderr);
     }
+}
+
+#[test]
+fn a_machine_that_reboots_takes_its_supervisor_with_it_and_the_cell_is_not_run_again() {
+    assert!(ProbeFault::named("reboot").is_some());
+    let (_memory, bench, host) = bench(&["probe=reboot@op=conv*"]);
+    let args = ["matrix", "run", "--host", &host, "--probe", SUM, "--probe", CONV, "--repeat", "1", "--results", "r"];
+    let ended = bench.command(&args).output().unwrap().status;
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{ended}");
+    let run = bench.only_run("r");
+    bench.must(&["matrix", "run", "--resume", &run.display().to_string()]);
+    let cells = record(&run).cells;
+    let statuses: Vec<_> = cells.iter().map(|cell| cell.status().unwrap()).collect();
+    assert_eq!(statuses, [Status::Pass, Status::MachineHang]);
+    let evidence = cells[1].runs[0].evidence.join("\n");
+    assert!(evidence.contains("Machine Check"), "{evidence}");
+    assert_eq!(fs::read(Path::new(&host).join("probe-starts")).unwrap().len(), 2);
+}
+
+#[test]
+fn a_report_of_a_machine_that_went_down_is_played_by_one_that_does() {
+    let bench = Bench::new();
+    let down = ["r1-40", "r2-10", "r2-11", "r2-13"];
+    bench.must(&["matrix", "run", "--reported", "--report", &down.join(","), "--results", "r"]);
+    let run = bench.only_run("r").display().to_string();
+    let shown: serde_json::Value =
+        serde_json::from_str(&bench.must(&["matrix", "show", &run, "--against", "reported", "--format", "json"]))
+            .unwrap();
+    for id in down {
+        let line = shown["reported"].as_array().unwrap().iter().find(|line| line["id"] == id).unwrap();
+        assert_eq!(line["verdict"], "agrees", "{line}");
+    }
+    assert_eq!(shown["counts"]["agreeing"], 4);
+}
+
+/// Boots a simulated machine with this command line.
+fn boot(host: &str, id: &str, cmdline: &str) {
+    for (file, content) in [("proc/sys/kernel/random/boot_id", id), ("proc/cmdline", cmdline)] {
+        let file = Path::new(host).join(file);
+        fs::remove_file(&file).unwrap();
+        fs::write(file, format!("{content}\n")).unwrap();
+    }
+}
+
+#[test]
+fn a_campaign_goes_over_reboots_and_kills_and_loses_and_repeats_nothing() {
+    // The third worker hangs: there the campaign is killed.
+    let (_memory, bench, host) = bench(&["probe=hang@start=3"]);
+    let cmdline = fs::read_to_string(Path::new(&host).join("proc/cmdline")).unwrap().trim().to_owned();
+    let probes = "--probe reduce-sum/f32/1/all --probe reduce-sum/f32/2/all";
+    let args = format!(
+        "matrix campaign --host {host} {probes} --mitigation noretry-fragment-size --mitigation cwsr-off --repeat 1 --results r"
+    );
+    let words: Vec<&str> = args.split_whitespace().collect();
+    let first = bench.run(&words);
+    assert_eq!(first.code, 5, "{}", first.stderr);
+    assert!(first.stdout.contains("GRUB") && first.stdout.contains("amdgpu."), "{}", first.stdout);
+    assert!(first.stderr.contains("validate matrix campaign --resume"), "{}", first.stderr);
+    let run = bench.only_run("r").display().to_string();
+    let starts = || fs::read(Path::new(&host).join("probe-starts")).map_or(0, |bytes| bytes.len());
+    assert_eq!(starts(), 2);
+
+    // Not booted yet: nothing runs, and it says so again.
+    assert_eq!(bench.run(&["matrix", "campaign", "--resume", &run]).code, 5);
+    assert_eq!(starts(), 2);
+
+    boot(&host, "boot-2", &format!("{cmdline} amdgpu.cwsr_enable=0"));
+    let mut child = spawn(&bench, &format!("matrix campaign --resume {run}"));
+    until(|| starts() == 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let second = bench.run(&["matrix", "campaign", "--resume", &run]);
+    assert_eq!(second.code, 5, "{}", second.stderr);
+    // The one in flight was run again, and the other of that boot.
+    assert_eq!(starts(), 5);
+    assert!(second.stdout.contains("amdgpu.noretry=0 amdgpu.vm_fragment_size=9"), "{}", second.stdout);
+
+    // The first group of parameters is still there: the cells wait until it is taken off.
+    boot(&host, "boot-3", &format!("{cmdline} amdgpu.cwsr_enable=0 amdgpu.noretry=0 amdgpu.vm_fragment_size=9"));
+    assert_eq!(bench.run(&["matrix", "campaign", "--resume", &run]).code, 5);
+    assert_eq!(starts(), 5);
+
+    boot(&host, "boot-4", &format!("{cmdline} amdgpu.noretry=0 amdgpu.vm_fragment_size=9"));
+    let last = bench.run(&["matrix", "campaign", "--resume", &run]);
+    assert_eq!(last.code, 0, "{}", last.stderr);
+    assert_eq!(starts(), 7);
+    let cells = record(Path::new(&run)).cells;
+    assert_eq!(cells.len(), 6);
+    assert!(cells.iter().all(|cell| cell.passed() == 1 && cell.runs.len() == 1), "{cells:?}");
 }

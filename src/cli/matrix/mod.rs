@@ -22,6 +22,9 @@ pub struct MatrixArgs {
 enum MatrixCommand {
     /// Run every probe in every setting with every worker, several times each, and keep what came of it
     Run(Box<run::RunArgs>),
+    /// Run a matrix whose settings need other kernel command lines: what to put into the bootloader is printed, and after
+    /// each reboot `--resume` goes on
+    Campaign(Box<run::RunArgs>),
     /// Show the grid of runs, and beside it what was reported
     Show(show::ShowArgs),
 }
@@ -30,7 +33,7 @@ impl MatrixArgs {
     /// The options of `matrix run`, where it is that.
     fn of_run(&self) -> Option<&run::RunArgs> {
         match &self.command {
-            MatrixCommand::Run(args) => Some(args),
+            MatrixCommand::Run(args) | MatrixCommand::Campaign(args) => Some(args),
             MatrixCommand::Show(_) => None,
         }
     }
@@ -48,7 +51,8 @@ pub(super) fn record(run: &str) -> Result<MatrixRecord, Failure> {
 /// Wrong input, a missing worker, results that cannot be written. What a cell shows is no error.
 pub fn run(args: &MatrixArgs) -> Outcome {
     match &args.command {
-        MatrixCommand::Run(args) => run::run(args),
+        MatrixCommand::Run(args) => run::run(args, run::Form::Run),
+        MatrixCommand::Campaign(args) => run::run(args, run::Form::Campaign),
         MatrixCommand::Show(args) => show::run(args),
     }
 }

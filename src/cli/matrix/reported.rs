@@ -1,18 +1,23 @@
 //! The reported cells, each on a simulated machine of its own.
 
+use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
 use crate::cli::exit::Failure;
 use crate::host::simulated::{Faces, KMSG_FILE, create};
 use crate::matrix::cell::Cell;
+use crate::matrix::record::CellRun;
 use crate::matrix::reproduction::{How, Play, reproductions};
 use crate::matrix::setting::Setting;
 use crate::probe::stand::{Engine, Stand};
 use crate::probe::supervise::Limits;
+use crate::process::{self, Cancel};
 use crate::run::CellStand;
 use crate::sim::{Fault, Machine, machine_named};
+use crate::witness::tree::Tree;
 
 /// A reported cell and how it is played.
 pub(super) struct ReportedCell {
@@ -73,6 +78,11 @@ impl ReportedCell {
         self.play.runs
     }
 
+    /// Whether its machine goes down, and with it what supervises the probe.
+    pub(super) fn goes_down(&self) -> bool {
+        self.play.goes_down
+    }
+
     fn again(&self, faults: &[Fault]) -> String {
         let faults: String = faults.iter().map(|fault| format!(" --fault '{fault}'")).collect();
         let env: String = self.cell.setting.env.iter().map(|(name, value)| format!(" --env {name}={value}")).collect();
@@ -81,6 +91,33 @@ impl ReportedCell {
             "validate shim sim --machine {machine}{faults} && validate probe {probe} --engine simulated --host sim{env}"
         )
     }
+}
+
+/// Runs a cell on the machine in this folder by a `validate` of its own, which goes down with the machine, and by a second
+/// one that goes on after the reboot.
+///
+/// # Errors
+/// Neither left a matrix behind.
+pub(super) fn apart(cell: &Cell, host: &Path, cancel: &Cancel) -> Result<Vec<CellRun>, Failure> {
+    let program = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
+    let results = host.join("results");
+    let validate = |args: Vec<OsString>| {
+        let deadline = Duration::from_secs(120);
+        let limits = process::Limits { deadline, ..process::Limits::default() };
+        process::run(&process::Spec { args, limits, cancel: cancel.clone(), ..process::Spec::new(&program) })
+    };
+    let mut args: Vec<OsString> = ["matrix", "run", "--repeat", "1", "--probe"].map(Into::into).into();
+    args.extend([cell.probe.id().into(), "--host".into(), host.into(), "--results".into(), results.clone().into()]);
+    for (name, value) in &cell.setting.env {
+        args.extend(["--env".into(), format!("{name}={value}").into()]);
+    }
+    validate(args);
+    let run = Tree::open(&results).ok().and_then(|tree| tree.names("").ok()?.into_iter().next());
+    let run = run.map(|name| results.join(name)).ok_or_else(|| Failure::from(anyhow!("it left no results")))?;
+    if super::show::read(&run).is_err() {
+        validate(["matrix", "run", "--resume"].map(OsString::from).into_iter().chain([run.clone().into()]).collect());
+    }
+    Ok(super::show::read(&run)?.cells.into_iter().flat_map(|cell| cell.runs).collect())
 }
 
 /// The ISA of a simulated machine's chip.

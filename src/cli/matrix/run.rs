@@ -11,23 +11,27 @@ use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::run::command;
 use crate::cli::target;
-use crate::cli::values::time;
+use crate::cli::values::{time, variable};
 use crate::cli::workers::WorkerArgs;
 use crate::cli::{Parsed, results, resume};
-use crate::domain::Provenance;
+use crate::domain::{Ended, Provenance, Reading, Signal};
 use crate::host::simulated::{self, KMSG_FILE};
 use crate::host::{Host, previous_boot};
 use crate::journal::{Next, Progress, digest};
+use crate::matrix::campaign::{Campaign, Waiting};
 use crate::matrix::cell::Cell;
 use crate::matrix::record::{CellRecord, CellRun, MatrixRecord, SCHEMA};
+use crate::matrix::reproduction::{How, reproduction};
 use crate::matrix::risk::{Expected, expected, ordered};
+use crate::probe::classify::{Pids, Remains, classify};
 use crate::probe::protocol::Kind;
 use crate::probe::stand::{Engine, Stand};
 use crate::probe::supervise::Limits;
 use crate::process::Cancel;
 use crate::run::{CellStand, Clock, EarlierMatrix, MatrixFolder, RanCell, Stopwatch, answers_again, run_cell};
 
-use crate::witness::kernel::read_boot_id;
+use crate::tuning::bootloader_lines;
+use crate::witness::kernel::{read_boot_id, read_kernel};
 
 use super::plan::{Plan, told};
 use super::reported::{self, ReportedCell};
@@ -82,6 +86,9 @@ struct PlaceArgs {
     /// Play the reported cells, each on a simulated machine of its own that does what was reported
     #[arg(long, conflicts_with_all = ["host", "hardware", "named", "probes"])]
     reported: bool,
+    /// Of the reported cells only these
+    #[arg(long = "report", value_name = "ID", value_delimiter = ',', requires = "reported", value_parser = report)]
+    reports: Vec<String>,
     /// Simulated machine whose GPU is used: a folder that `validate shim` made
     #[arg(long, value_name = "DIR", conflicts_with_all = ["hardware", "named"])]
     host: Option<PathBuf>,
@@ -90,6 +97,36 @@ struct PlaceArgs {
     hardware: bool,
     #[command(flatten)]
     workers: WorkerArgs,
+    /// Variable of every cell's worker; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+}
+
+/// The id of a reported cell that can be played.
+fn report(text: &str) -> Result<String, String> {
+    match reproduction(text).map(|each| &each.how) {
+        Some(How::Played(_)) => Ok(text.to_owned()),
+        Some(How::NotRepresentable { reason }) => Err(format!("it cannot be played: {reason}")),
+        None => Err("no report has this id; `validate matrix show RUN --against reported` lists them".to_owned()),
+    }
+}
+
+/// What the command is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// In this boot; what needs another one is not run.
+    Run,
+    /// Over several.
+    Campaign,
+}
+
+impl Form {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Run => "matrix run",
+            Self::Campaign => "matrix campaign",
+        }
+    }
 }
 
 /// One cell with where it runs.
@@ -120,18 +157,18 @@ struct Shared {
 ///
 /// # Errors
 /// Wrong input, a missing worker, results that cannot be written.
-pub(super) fn run(args: &RunArgs) -> Outcome {
-    let Some(run) = &args.how.resume else { return perform(args, None) };
+pub(super) fn run(args: &RunArgs, form: Form) -> Outcome {
+    let Some(run) = &args.how.resume else { return perform(args, form, None) };
     let (folder, earlier) = MatrixFolder::take_up(&resume::folder(run)).map_err(resume::refused)?;
-    let other = || resume::other_command(&earlier.command, "matrix run");
+    let other = || resume::other_command(&earlier.command, form.name());
     let args = match crate::cli::parsed(&earlier.command)? {
         Parsed::Matrix(args) => args.of_run().cloned().ok_or_else(other)?,
         Parsed::Run(_) | Parsed::Probe(_) | Parsed::Other => return Err(other()),
     };
-    perform(&args, Some((folder, earlier)))
+    perform(&args, form, Some((folder, earlier)))
 }
 
-fn perform(args: &RunArgs, earlier: Option<(MatrixFolder, EarlierMatrix)>) -> Outcome {
+fn perform(args: &RunArgs, form: Form, earlier: Option<(MatrixFolder, EarlierMatrix)>) -> Outcome {
     let limits = Limits { first: args.how.timeout, ..Limits::default() };
     let shared = shared(args, &limits)?;
     if args.how.dry_run {
@@ -141,23 +178,26 @@ fn perform(args: &RunArgs, earlier: Option<(MatrixFolder, EarlierMatrix)>) -> Ou
         return crate::cli::print(plan.table(console::screen()).as_bytes());
     }
     let plan = digest(shared.planned.iter().map(Planned::id));
-    let (clock, command, mut folder, progress) = match earlier {
+    let cmdline = shared.machine.as_ref().and_then(|host| read_kernel(&host.proc_root()).cmdline.value().cloned());
+    let (clock, command, mut folder, progress, began) = match earlier {
         Some((folder, earlier)) => {
             resume::same_plan(&earlier.plan, &plan, folder.path(), &earlier.command)?;
             let clock = Clock::of(&earlier.run).ok_or_else(|| resume::no_run_id(&earlier.run))?;
-            (clock, earlier.command, folder, earlier.progress)
+            (clock, earlier.command, folder, earlier.progress, earlier.cmdline)
         }
         None => {
             let clock = Clock::start();
             let results = results::folder(args.how.results.as_deref());
-            let folder = MatrixFolder::begin(&results, &clock.run_id(), command(), plan);
-            (clock, command(), folder.map_err(Failure::unavailable)?, Progress::new())
+            let folder = MatrixFolder::begin(&results, &clock.run_id(), command(), plan, cmdline.clone());
+            (clock, command(), folder.map_err(Failure::unavailable)?, Progress::new(), cmdline.clone())
         }
     };
     let cancel = Cancel::new();
     let interrupt = Interrupt::listen(cancel.clone())?;
     let boot_id = shared.machine.as_ref().and_then(|host| read_boot_id(&host.proc_root()));
-    let mut sweeping = Sweeping { args, limits, cancel, boot_id, watch: Stopwatch::start(), stopped: None };
+    let campaign = Campaign::of(shared.planned.iter().map(|each| &each.cell), &began.unwrap_or_default());
+    let boot = Boot { id: boot_id, cmdline: cmdline.unwrap_or_default(), campaign };
+    let mut sweeping = Sweeping { args, limits, cancel, boot, watch: Stopwatch::start(), stopped: None, waiting: None };
     let cells = sweeping.cells(&shared, &mut folder, &progress)?;
     let record = MatrixRecord {
         schema: SCHEMA.to_owned(),
@@ -175,7 +215,11 @@ fn perform(args: &RunArgs, earlier: Option<(MatrixFolder, EarlierMatrix)>) -> Ou
     console::note(&format!("results  {}", folder.path().display()));
     let incomplete = record.cells.iter().any(|cell| cell.not_run.is_some());
     if incomplete {
-        console::note(&resume::how("matrix run", folder.path()));
+        if let Some(waiting) = &sweeping.waiting {
+            crate::cli::print(next_boot(waiting).as_bytes())?;
+        }
+        let how = resume::how(form.name(), folder.path());
+        console::note(&if sweeping.waiting.is_some() { format!("{how}   (after the reboot)") } else { how });
     }
     if let Some(signal) = interrupt.signal() {
         return Ok(Exit::Interrupted(signal));
@@ -199,7 +243,9 @@ fn sum(record: &MatrixRecord) -> String {
 /// The cells and where they run.
 fn shared(args: &RunArgs, limits: &Limits) -> Result<Shared, Failure> {
     if args.place.reported {
-        let planned = reported::cells().into_iter().map(|each| Planned {
+        let wanted = |id: &str| args.place.reports.is_empty() || args.place.reports.iter().any(|report| report == id);
+        let cells = reported::cells().into_iter().filter(|cell| wanted(&cell.cell.class));
+        let planned = cells.map(|each| Planned {
             expected: expected(&each.cell, None),
             cell: each.cell.clone(),
             place: Place::Reported(each),
@@ -219,6 +265,11 @@ fn shared(args: &RunArgs, limits: &Limits) -> Result<Shared, Failure> {
     let planned = cells.into_iter().filter_map(|(cell, expected)| {
         let (_, stand) = stands.iter().find(|(label, _)| *label == cell.worker)?;
         let mut stand = Stand { limits: Limits { settle: stand.limits.settle, ..*limits }, ..stand.clone() };
+        let mut cell = cell;
+        // A setting says more than what all cells have.
+        for (name, value) in &args.place.env {
+            cell.setting.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
         stand.worker.env.extend(cell.setting.env.iter().map(|(name, value)| (name.into(), value.into())));
         let again = again(&cell, &args.place);
         let place =
@@ -288,10 +339,29 @@ struct Sweeping<'a> {
     args: &'a RunArgs,
     limits: Limits,
     cancel: Cancel,
-    boot_id: Option<String>,
+    boot: Boot,
     watch: Stopwatch,
     /// Why nothing further is run on this machine.
     stopped: Option<String>,
+    /// What the next boot is for.
+    waiting: Option<Waiting>,
+}
+
+/// The boot that this is.
+struct Boot {
+    id: Option<String>,
+    cmdline: String,
+    campaign: Campaign,
+}
+
+/// What to do before the cells that wait for it can run.
+fn next_boot(waiting: &Waiting) -> String {
+    let mut text = format!("\nThe next cells need {waiting}. Nothing was changed; put this into the bootloader:\n\n");
+    text += &bootloader_lines(&waiting.set);
+    if !waiting.unset.is_empty() {
+        text += &format!("take off what the boot before needed (`undo` above it): {}\n", waiting.unset.join(" "));
+    }
+    text + "\n"
 }
 
 impl Sweeping<'_> {
@@ -302,7 +372,7 @@ impl Sweeping<'_> {
         folder: &mut MatrixFolder,
         earlier: &Progress<CellRecord>,
     ) -> Result<Vec<CellRecord>, Failure> {
-        let boot_id = self.boot_id.clone();
+        let boot_id = self.boot.id.clone();
         let boot_id = boot_id.as_deref();
         let scratch = results::scratch()?;
         let count = shared.planned.len();
@@ -317,7 +387,7 @@ impl Sweeping<'_> {
                     folder.ended(&record).map_err(Failure::unavailable)?;
                     record
                 }
-                Next::Run => match self.why_not() {
+                Next::Run => match self.why_not(&planned.cell) {
                     Some(why) => CellRecord { not_run: Some(why), ..self.empty(planned, scratch.path())? },
                     None => {
                         folder.began(&id, boot_id).map_err(Failure::unavailable)?;
@@ -338,7 +408,12 @@ impl Sweeping<'_> {
     }
 
     /// Why no further cell is begun.
-    fn why_not(&self) -> Option<String> {
+    fn why_not(&mut self, cell: &Cell) -> Option<String> {
+        if let Some(waiting) = self.boot.campaign.waits_for(cell, &self.boot.cmdline) {
+            let why = format!("it waits for a boot with {waiting} on the kernel's command line");
+            self.waiting.get_or_insert(waiting);
+            return Some(why);
+        }
         if let Some(why) = &self.stopped {
             return Some(format!("nothing is run any more: {why}"));
         }
@@ -350,7 +425,14 @@ impl Sweeping<'_> {
     }
 
     fn one(&mut self, planned: &Planned, repeat: u32, scratch: &Path) -> Result<CellRecord, Failure> {
-        let (stand, _folder, times) = self.stand(planned, repeat, scratch)?;
+        let (stand, folder, times) = self.stand(planned, repeat, scratch)?;
+        if let (Place::Reported(cell), Some(folder)) = (&planned.place, &folder)
+            && cell.goes_down()
+        {
+            let empty = run_cell(&planned.cell, &stand, 0, &self.cancel).record;
+            let runs = reported::apart(&planned.cell, folder.path(), &self.cancel)?;
+            return Ok(CellRecord { id: planned.id(), runs, ..empty });
+        }
         let ran = run_cell(&planned.cell, &stand, times, &self.cancel);
         // A machine of its own is gone with its cell.
         if matches!(planned.place, Place::Given(_)) {
@@ -407,11 +489,20 @@ impl Sweeping<'_> {
         let log = log.unwrap_or_else(|| Err("nobody kept the log of the boot".to_owned())).unwrap_or_else(|why| why);
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.len().saturating_sub(LAST);
+        // Nobody knows how the process ended; what the kernel said may still tell.
+        let seen = classify(&Remains {
+            ended: &Ended::Signaled { signal: Signal(signal_hook::consts::SIGKILL) },
+            answered: false,
+            stderr: &[],
+            stdout: &[],
+            kernel: Reading::Value(&log),
+            pids: Pids::Incomparable,
+        });
         let run = CellRun {
             status: crate::domain::Status::MachineHang,
-            class: None,
-            signature: None,
-            signatures: Vec::new(),
+            class: seen.signature.as_ref().and(seen.class),
+            signature: seen.signature,
+            signatures: seen.seen.into_iter().map(|seen| seen.signature).collect(),
             evidence: lines[last..].iter().map(|line| line.chars().take(300).collect()).collect(),
             seconds: 0.0,
         };

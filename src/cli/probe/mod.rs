@@ -15,7 +15,7 @@ use comfy_table::{ContentArrangement, Table};
 use super::console;
 use super::exit::{Exit, Failure, Outcome};
 use super::list::Screen;
-use super::values::{kind, time};
+use super::values::{kind, time, variable};
 use super::workers::WorkerArgs;
 use super::{Parsed, resume, target};
 use crate::host::simulated::KMSG_FILE;
@@ -105,6 +105,10 @@ struct ProcessArgs {
     /// Where torch or python computes [default: gpu]
     #[arg(long, value_name = "gpu|cpu", value_parser = kind)]
     on: Option<Kind>,
+    /// Variable of the worker, like HSA_ENABLE_SDMA=0; nothing of this shell's environment reaches it by itself. May be
+    /// given several times
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    variables: Vec<(String, String)>,
     /// Run each probe in so many processes, one after the other, and say how many of them passed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: u32,
@@ -298,7 +302,12 @@ impl OneArgs {
 
     fn supervised(&self, specs: Vec<ProbeSpec>, stand: Stand, place: String, earlier: Option<Earlier>) -> Outcome {
         let first = Duration::from_secs(self.worker.timeout);
-        let stand = Stand { limits: Limits { first, ..stand.limits }, ..stand };
+        let mut stand = Stand { limits: Limits { first, ..stand.limits }, ..stand };
+        let mut place = place;
+        for (name, value) in &self.worker.variables {
+            stand.worker.env.push((name.into(), value.into()));
+            place += &format!(" --env {}", quoted(&format!("{name}={value}")));
+        }
         // Loaded once for all on the CPU. Where that is not possible each probe is a fresh process, which says what is wrong.
         let several = specs.len() > 1 || self.worker.repeat > 1 || self.worker.soak.is_some();
         let warm = if several && stand.engine == Engine::Torch { WarmParent::start(&stand).ok() } else { None };

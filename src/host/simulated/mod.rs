@@ -16,7 +16,7 @@ mod write;
 pub use crate::filelock::{Lock, Sharing};
 pub use answer::{Answered, Call, answer};
 pub use create::{Faces, create};
-pub use harm::{fall_off, oops};
+pub use harm::{fall_off, oops, reboot};
 pub use lock::lock;
 pub use program::install_program;
 pub use store::{hold, load, reload, update};

@@ -38,7 +38,9 @@ reported! {
             "The worker has a GPU, and the operation runs on the CPU all the same.", "facts/rdna.md section 5";
         ClaimsGpu "claims_gpu"
             "The worker of a probe says on the GPU, with times and bytes, and the driver never saw it there.", "made up: a wrapper that reports what it was asked for";
-        Oops "oops"
+        Reboot "reboot"
+        "The machine reboots while a probe runs, and takes down what supervised it.", "ROCm#2935";
+    Oops "oops"
             "The kernel has an oops while a probe runs well, and taints itself.", "made up: a driver's bug in another process";
         FallsOff "falls_off"
             "The GPU is gone from the bus while a probe runs well.", "facts/rdna.md section 2 (device lost from bus)";

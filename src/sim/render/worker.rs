@@ -57,6 +57,7 @@ pub fn death(fault: ProbeFault, pid: u32) -> Option<(LastWords, Ending)> {
             )),
             Misbehaviour::DiesAfterBye
             | Misbehaviour::Oops
+            | Misbehaviour::Reboot
             | Misbehaviour::FallsOff
             | Misbehaviour::WrongNumber
             | Misbehaviour::NotFinite

@@ -178,6 +178,7 @@ fn spoilt(mut tensor: Tensor, other: Option<Misbehaviour>) -> Tensor {
             | Misbehaviour::Elsewhere
             | Misbehaviour::ClaimsGpu
             | Misbehaviour::Oops
+            | Misbehaviour::Reboot
             | Misbehaviour::FallsOff
             | Misbehaviour::AnothersReset,
         )
