@@ -20,14 +20,14 @@ pub(super) const GPUS: [&str; 2] = ["0000:05:00.0", "0000:26:00.0"];
 const COMPUTE: ComputeMode = ComputeMode::Dpx;
 const MEMORY: MemoryMode = MemoryMode::Nps1;
 
-/// Two MI300X in DPX/NPS1: four devices of equal size; every query asked.
+/// Two MI300X in DPX/NPS1: four devices of equal size; every query asked, and a probe run on the GPU and on the CPU.
 pub(super) fn healthy() -> Observations {
     Observations {
         provenance: Provenance::Simulated,
         before: None,
         sets: Vec::new(),
         runs: Vec::new(),
-        probes: Vec::new(),
+        probes: super::probes::well(),
         after: look(),
     }
 }

@@ -4,6 +4,7 @@ mod devices;
 mod machine;
 mod memory;
 mod modes;
+mod probes;
 mod set;
 mod tool;
 mod tuning;
