@@ -204,6 +204,56 @@ mod tests {
         }
     }
 
+    /// An evaluation with findings of these meanings, each with an id of its own.
+    fn meaning(each: &[Failure]) -> Evaluation {
+        let ids = ["kfd-differs", "split-differs", "whole-gpu-again", "not-the-formula"];
+        let mut collector = Collector::new(&ABOUT);
+        for (failure, id) in each.iter().zip(ids.into_iter().filter(|id| ABOUT.finding(id).is_some()).cycle()) {
+            collector.failed((id, *failure), "x", "1", "2");
+        }
+        collector.finish()
+    }
+
+    const ABORT: Failure = Failure::Crash { signal: crate::domain::Signal(6) };
+
+    #[test]
+    fn what_says_most_of_several_failures_is_the_status() {
+        for (each, status) in [
+            (&[Failure::Fail, ABORT][..], "crash(SIGABRT)"),
+            (&[ABORT, Failure::Hang], "crash(SIGABRT)"),
+            (&[Failure::KernelFault, Failure::Hang], "hang"),
+            (&[Failure::NumericError, Failure::KernelFault], "kernel-fault"),
+            (&[Failure::CpuFallback, Failure::NumericError], "cpu-fallback"),
+            (&[Failure::Flaky, Failure::NumericError], "numeric-error"),
+            (&[Failure::Flaky, Failure::Fail], "flaky"),
+            (&[Failure::Collateral, Failure::Fail], "fail"),
+            (&[Failure::Collateral], "collateral"),
+        ] {
+            for order in [each.to_vec(), each.iter().rev().copied().collect()] {
+                let checks = order.iter().map(|failure| Judged {
+                    check: CheckId::MemoryPerDevice,
+                    expect: Expect::Met,
+                    evaluation: meaning(&[*failure]),
+                });
+                let verdict = Verdict::of(Provenance::Hardware, checks.collect());
+                assert_eq!(verdict.status().to_string(), status, "{order:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_that_a_scenario_expects_gives_the_case_no_name() {
+        let judged = |expect, evaluation| Judged { check: CheckId::MemoryPerDevice, expect, evaluation };
+        let crash = |finding: &str| Expect::Unmet { finding: finding.to_owned() };
+        let expected = judged(crash("kfd-differs"), meaning(&[ABORT]));
+        let of = |checks: &[&Judged]| {
+            Verdict::of(Provenance::Simulated, checks.iter().map(|&each| each.clone()).collect()).status().to_string()
+        };
+        assert_eq!(of(&[&expected]), "expected-failure");
+        assert_eq!(of(&[&expected, &judged(Expect::Met, made(UNMET))]), "fail", "the crash was expected");
+        assert_eq!(of(&[&judged(crash("split-differs"), meaning(&[ABORT]))]), "crash(SIGABRT)", "another one was");
+    }
+
     #[test]
     fn the_worst_check_decides_and_no_check_is_no_pass() {
         let judged = |expect, short| Judged { check: CheckId::MemoryPerDevice, expect, evaluation: made(short) };
