@@ -36,14 +36,21 @@ impl Once {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let (_scratch, bed) = bed::simulated();
-    let cases = scenario::load(&[]).unwrap_or_else(|problems| panic!("{problems}"));
+    // As `validate run` chooses them where nobody says anything.
+    let all = scenario::load(&[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let (slow, cases): (Vec<Case>, Vec<Case>) = all.into_iter().partition(|case| case.scenario.is_slow());
     let mut by_scenario: BTreeMap<String, Vec<Arc<Once>>> = BTreeMap::new();
     for case in cases {
         let id = case.scenario.id.clone();
         let once = Once { case, bed: Arc::clone(&bed), record: OnceLock::new() };
         by_scenario.entry(id).or_default().push(Arc::new(once));
     }
-    let mut trials = Vec::new();
+    let left_out = |case: Case| {
+        Trial::ignorable_test(case.id, || {
+            Ok(Completion::ignored_with("slow to simulate: `validate run -E 'tag(slow)'`"))
+        })
+    };
+    let mut trials: Vec<Trial> = slow.into_iter().map(left_out).collect();
     for (id, cases) in by_scenario {
         for once in &cases {
             let once = Arc::clone(once);

@@ -72,6 +72,9 @@ pub enum Reason {
     /// It plants something that only a simulated machine of its own can have.
     #[error("only a simulated machine can have what it plants: {0}")]
     SimulatedOnly(&'static str),
+    /// It takes minutes to simulate and says nothing that a faster one does not.
+    #[error("it is tagged slow: on simulated machines it runs where -E chooses it")]
+    Slow,
     /// It is for other machines, or says nothing about which.
     #[error("does not apply: {0}")]
     DoesNotApply(String),
@@ -87,6 +90,7 @@ impl Reason {
             Self::Filter => "left out by the filter",
             Self::Shard(_) => "in another shard",
             Self::Level { .. } => "going further than --interaction allows",
+            Self::Slow => "tagged slow, for hardware or -E",
             Self::SimulatedOnly(_) => "with something that only a simulated machine of their own can have",
             Self::DoesNotApply(_) => "for other machines",
             Self::SameAs(_) => "the same as another one on this host",
@@ -152,6 +156,9 @@ enum Choice {
 fn choose(case: &Case, selection: &Selection, target: &Target) -> Choice {
     if selection.filter.as_ref().is_some_and(|filter| !filter.matches(case)) {
         return Choice::Refused(Reason::Filter);
+    }
+    if *target == Target::Simulated && selection.filter.is_none() && case.scenario.is_slow() {
+        return Choice::Refused(Reason::Slow);
     }
     let mut unknown = None;
     if let Target::Given { provenance, host } = target {

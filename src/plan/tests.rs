@@ -142,6 +142,20 @@ fn every_reason_not_to_run_is_told() {
 }
 
 #[test]
+fn what_is_slow_to_simulate_runs_where_a_filter_chooses_it_and_on_a_given_host() {
+    let slow = || cases("probe/slow", "tags = [\"slow\"]", "machine = \"mi300x\"", "[applies]");
+    let of = |filter: Option<&str>, target: &Target| {
+        let filter = filter.map(|text| Filter::parse(text).unwrap());
+        let plan = Plan::build(slow(), &Selection { filter, ..Selection::default() }, target);
+        (plan.cases.len(), plan.not_selected.first().map(|each| each.reason.to_string()))
+    };
+    let reason = "it is tagged slow: on simulated machines it runs where -E chooses it";
+    assert_eq!(of(None, &Target::Simulated), (0, Some(reason.to_owned())));
+    assert_eq!(of(Some("tag(slow)"), &Target::Simulated), (2, None));
+    assert_eq!(of(None, &given(Provenance::Hardware, |_| {})).0, 1);
+}
+
+#[test]
 fn what_could_not_be_read_is_not_evaluated_rather_than_not_selected() {
     let target = given(Provenance::Hardware, |host| host.gfx = Reading::NotReported);
     let plan = Plan::build(all(), &Selection::default(), &target);

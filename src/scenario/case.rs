@@ -35,6 +35,16 @@ pub struct Scenario {
     pub applies: Option<Applies>,
 }
 
+impl Scenario {
+    /// The tag of scenarios that take minutes where a CPU computes what a GPU is asked for.
+    const SLOW: &str = "slow";
+
+    /// Whether it takes minutes to simulate.
+    pub fn is_slow(&self) -> bool {
+        self.tags.iter().any(|tag| tag == Self::SLOW)
+    }
+}
+
 /// Where a scenario file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {

@@ -22,5 +22,6 @@ mod probe;
 mod recordings;
 mod results;
 mod resume;
+mod run_probes;
 mod shrink;
 mod support;
