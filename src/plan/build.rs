@@ -73,7 +73,7 @@ pub enum Reason {
     #[error("only a simulated machine can have what it plants: {0}")]
     SimulatedOnly(&'static str),
     /// It takes minutes to simulate and says nothing that a faster one does not.
-    #[error("it is tagged slow: on simulated machines it runs where -E chooses it")]
+    #[error("it takes minutes to simulate, and runs where -E asks about tag(slow)")]
     Slow,
     /// It is for other machines, or says nothing about which.
     #[error("does not apply: {0}")]
@@ -90,7 +90,7 @@ impl Reason {
             Self::Filter => "left out by the filter",
             Self::Shard(_) => "in another shard",
             Self::Level { .. } => "going further than --interaction allows",
-            Self::Slow => "tagged slow, for hardware or -E",
+            Self::Slow => "that take minutes to simulate and run with -E 'tag(slow)'",
             Self::SimulatedOnly(_) => "with something that only a simulated machine of their own can have",
             Self::DoesNotApply(_) => "for other machines",
             Self::SameAs(_) => "the same as another one on this host",
@@ -157,7 +157,7 @@ fn choose(case: &Case, selection: &Selection, target: &Target) -> Choice {
     if selection.filter.as_ref().is_some_and(|filter| !filter.matches(case)) {
         return Choice::Refused(Reason::Filter);
     }
-    if *target == Target::Simulated && selection.filter.is_none() && case.scenario.is_slow() {
+    if *target == Target::Simulated && case.scenario.is_slow() && !names_slow(selection) {
         return Choice::Refused(Reason::Slow);
     }
     let mut unknown = None;
@@ -180,6 +180,11 @@ fn choose(case: &Case, selection: &Selection, target: &Target) -> Choice {
         return Choice::Refused(Reason::Level { needs, allowed });
     }
     Choice::Chosen(unknown)
+}
+
+/// Whether somebody decided about what is slow.
+fn names_slow(selection: &Selection) -> bool {
+    selection.filter.as_ref().is_some_and(|filter| filter.names_tag(Scenario::SLOW))
 }
 
 /// What of a case only a simulated machine of its own can have.

@@ -58,6 +58,11 @@ impl Filter {
     pub fn matches(&self, case: &Case) -> bool {
         self.0.holds(case)
     }
+
+    /// Whether the filter asks about this tag, whatever it makes of the answer.
+    pub fn names_tag(&self, tag: &str) -> bool {
+        self.0.names_tag(tag)
+    }
 }
 
 impl std::str::FromStr for Filter {
@@ -77,6 +82,26 @@ impl Expression {
             Self::And(left, right) => left.holds(case) && right.holds(case),
             Self::Or(left, right) => left.holds(case) || right.holds(case),
             Self::Is(predicate) => predicate.holds(case),
+        }
+    }
+}
+
+impl Expression {
+    fn names_tag(&self, tag: &str) -> bool {
+        match self {
+            Self::All | Self::None => false,
+            Self::Not(inner) => inner.names_tag(tag),
+            Self::And(left, right) | Self::Or(left, right) => left.names_tag(tag) || right.names_tag(tag),
+            Self::Is(Predicate::Tag(pattern)) => pattern.matches(tag),
+            Self::Is(
+                Predicate::Id(_)
+                | Predicate::Part(_)
+                | Predicate::Gfx(_)
+                | Predicate::Machine(_)
+                | Predicate::Check(_)
+                | Predicate::Level(_)
+                | Predicate::Version(_),
+            ) => false,
         }
     }
 }

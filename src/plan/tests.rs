@@ -149,8 +149,10 @@ fn what_is_slow_to_simulate_runs_where_a_filter_chooses_it_and_on_a_given_host()
         let plan = Plan::build(slow(), &Selection { filter, ..Selection::default() }, target);
         (plan.cases.len(), plan.not_selected.first().map(|each| each.reason.to_string()))
     };
-    let reason = "it is tagged slow: on simulated machines it runs where -E chooses it";
+    let reason = "it takes minutes to simulate, and runs where -E asks about tag(slow)";
     assert_eq!(of(None, &Target::Simulated), (0, Some(reason.to_owned())));
+    assert_eq!(of(Some("id(probe/)"), &Target::Simulated), (0, Some(reason.to_owned())));
+    assert_eq!(of(Some("not tag(slow) or id(other)"), &Target::Simulated).0, 0);
     assert_eq!(of(Some("tag(slow)"), &Target::Simulated), (2, None));
     assert_eq!(of(None, &given(Provenance::Hardware, |_| {})).0, 1);
 }

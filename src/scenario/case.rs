@@ -37,7 +37,7 @@ pub struct Scenario {
 
 impl Scenario {
     /// The tag of scenarios that take minutes where a CPU computes what a GPU is asked for.
-    const SLOW: &str = "slow";
+    pub const SLOW: &str = "slow";
 
     /// Whether it takes minutes to simulate.
     pub fn is_slow(&self) -> bool {

@@ -97,7 +97,7 @@ fn what_takes_minutes_to_simulate_runs_where_it_is_chosen() {
     bench.write("one.toml", text.replacen("title", "tags = ['slow']\ntitle", 1));
     let left_out = bench.run(&["run", "one.toml", "--results", "none"]);
     assert_eq!(left_out.code, 4, "{}", left_out.told());
-    assert!(left_out.stderr.contains("tagged slow, for hardware or -E"), "{}", left_out.told());
+    assert!(left_out.stderr.contains("run with -E 'tag(slow)'"), "{}", left_out.told());
     let done = bench.run(&["run", "one.toml", "-E", "tag(slow)", "--results", "results"]);
     assert_eq!(done.code, 0, "{}", done.told());
 }
