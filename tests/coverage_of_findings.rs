@@ -40,7 +40,6 @@ const NOT_SIMULATED: &[(CheckId, &str, &str)] = &[
     (CheckId::ProbeOutcome, "host-illegal-instruction", "no signature has SIGILL; src/probe/classify/tests.rs has it"),
     (CheckId::ProbeOutcome, "gpu-hang-unkillable", "nothing that is simulated survives SIGKILL"),
     (CheckId::ProbeOutcome, "killed", "no fault sends SIGTERM from outside; src/probe/classify/tests.rs has it"),
-    (CheckId::ProbeOutcome, "unknown", "every planted death has a text or an ending that is known"),
     (CheckId::FallbackWorks, "not-taken", "the simulated engine computes where it is asked to, or on the CPU"),
     (CheckId::MemoryPerDevice, "not-reported-by-amd-smi", "no fault makes the total of `metric -m` N/A"),
 ];

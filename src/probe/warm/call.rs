@@ -15,8 +15,8 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Longest call: the variables of a probe are few.
-const MAX_CALL: u32 = 1 << 20;
+/// Longest call: an environment of 2 MiB, the most that the kernel takes, with each byte written as a number.
+const MAX_CALL: u32 = 16 << 20;
 
 /// What a fork is to have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
