@@ -134,14 +134,17 @@ impl Shrinking<'_> {
     fn first(&mut self, start: &Candidate) -> Result<Option<Sameness>, Failure> {
         for _ in 0..self.args.processes {
             let run = self.once(start)?;
-            match &run.status {
-                Status::NotEvaluated { reason } => {
-                    return Err(Failure::unavailable(anyhow!("it was not evaluated: {reason}")));
-                }
-                Status::Error { problem } => return Err(Failure::unavailable(anyhow!("the worker broke: {problem}"))),
-                status if is_failure(status) => return Ok(Some(Sameness::of(&run))),
-                _ if self.cancel.is_cancelled() => return Ok(None),
-                _ => {}
+            if let Status::NotEvaluated { reason } = &run.status {
+                return Err(Failure::unavailable(anyhow!("it was not evaluated: {reason}")));
+            }
+            if let Status::Error { problem } = &run.status {
+                return Err(Failure::unavailable(anyhow!("the worker broke: {problem}")));
+            }
+            if is_failure(&run.status) {
+                return Ok(Some(Sameness::of(&run)));
+            }
+            if self.cancel.is_cancelled() {
+                break;
             }
         }
         Ok(None)

@@ -100,12 +100,11 @@ pub fn text(cell: &CellRecord) -> String {
     let Some(status) = cell.status() else { return "not run".to_owned() };
     let passed = format!("{} {}/{}", mark(&status), cell.passed(), cell.runs.len());
     let class = cell.runs.iter().find_map(|run| run.class.map(|class| class.to_string()));
-    let word = match status {
-        Status::Pass => None,
-        Status::Crash { .. } | Status::Fail | Status::Flaky | Status::KernelFault => {
-            class.or(Some(status.word().to_string()))
-        }
-        other => Some(other.word().to_string()),
+    let died = matches!(mark(&status), "X" | "E" | "~" | "K");
+    let word = match class {
+        _ if status == Status::Pass => None,
+        Some(class) if died => Some(class),
+        Some(_) | None => Some(status.word().to_string()),
     };
     word.map_or(passed.clone(), |word| format!("{passed} {word}"))
 }

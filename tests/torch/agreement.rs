@@ -97,7 +97,7 @@ pub fn worker() -> PathBuf {
 
 /// On the CPU, and with no kernel log: what anybody's GPU does meanwhile is not about this.
 pub fn stand() -> Stand {
-    Stand { log: None, ..Stand::torch(&validate(), &worker(), Kind::Cpu) }
+    Stand { log: LogSource::File("/nowhere".into()), ..Stand::torch(&validate(), &worker(), Kind::Cpu) }
 }
 
 /// One for all: it ends with this process.

@@ -138,9 +138,9 @@ struct Planned {
 
 enum Place {
     /// On a machine of its own.
-    Reported(ReportedCell),
+    Reported(Box<ReportedCell>),
     /// Where all cells of its worker run.
-    Given(CellStand),
+    Given(Box<CellStand>),
 }
 
 /// What all cells share.
@@ -248,7 +248,7 @@ fn shared(args: &RunArgs, limits: &Limits) -> Result<Shared, Failure> {
         let planned = cells.map(|each| Planned {
             expected: expected(&each.cell, None),
             cell: each.cell.clone(),
-            place: Place::Reported(each),
+            place: Place::Reported(Box::new(each)),
         });
         return Ok(Shared {
             planned: planned.collect(),
@@ -274,7 +274,7 @@ fn shared(args: &RunArgs, limits: &Limits) -> Result<Shared, Failure> {
         let again = again(&cell, &args.place);
         let place =
             CellStand { stand, native_isa: native_isa.clone(), machine: machine.clone(), reported: None, again };
-        Some(Planned { cell, expected, place: Place::Given(place) })
+        Some(Planned { cell, expected, place: Place::Given(Box::new(place)) })
     });
     Ok(Shared {
         planned: planned.collect(),
@@ -461,7 +461,7 @@ impl Sweeping<'_> {
         scratch: &Path,
     ) -> Result<(CellStand, Option<tempfile::TempDir>, u32), Failure> {
         match &planned.place {
-            Place::Given(stand) => Ok((stand.clone(), None, repeat)),
+            Place::Given(stand) => Ok((CellStand::clone(stand), None, repeat)),
             Place::Reported(cell) => {
                 let folder = tempfile::Builder::new().prefix("cell-").tempdir_in(scratch);
                 let folder = folder.context("make a folder for a machine").map_err(Failure::unavailable)?;

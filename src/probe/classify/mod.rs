@@ -161,6 +161,7 @@ fn last_words(words: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::print_stdout, reason = "the figures are what is reported")]
 mod blind;
 #[cfg(test)]
 mod tests;
