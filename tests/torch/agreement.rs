@@ -10,7 +10,7 @@ use rocvet::domain::{Bytes, Status};
 use rocvet::probe::engine::reference;
 use rocvet::probe::protocol::{Evidence, Kind, Outcome, Raised, Request};
 use rocvet::probe::spec::{CopyPath, Memory, Operation, Work};
-use rocvet::probe::stand::{ProbeRun, Stand};
+use rocvet::probe::stand::{LogSource, ProbeRun, Stand};
 use rocvet::probe::warm::WarmParent;
 use rocvet::probe::{Numbers, Output, ProbeSpec, catalogue, judge};
 use rocvet::process::Cancel;
