@@ -162,7 +162,11 @@ fn same_as_fresh() -> Result<(), Failed> {
         let words = String::from_utf8_lossy(&other.done.stderr[..other.done.stderr.len().min(500)]).into_owned();
         assert_eq!(one.done.outcome, other.done.outcome, "{how}: {words}");
         assert_eq!(one.done.classified.class, other.done.classified.class, "{how}");
-        assert_eq!((&one.status, one.judged.len()), (&other.status, other.judged.len()), "{how}");
+        assert_eq!(one.status, other.status, "{how}");
+        // What was heard of a worker before it was stopped is a matter of moments.
+        if !matches!(one.done.outcome, ProbeOutcome::Died(Ended::TimedOut { .. })) {
+            assert_eq!(one.judged.len(), other.judged.len(), "{how}");
+        }
         match expected {
             Some(expected) => assert_eq!(other.done.outcome, expected, "{how}: {words}"),
             None => assert!(matches!(other.done.outcome, ProbeOutcome::ProtocolBroken(_)), "{how}"),
