@@ -86,7 +86,7 @@ fn an_engine_that_is_not_there_is_exit_code_69() {
         ),
         (&["memory-ladder"], "memory-ladder/90 needs a device; the reference engine has none"),
     ] {
-        let done = probe(args);
+        let done = Bench::new().run_alone(&[&["probe"], args].concat());
         assert_eq!(done.code, 69, "{args:?}: {}{}", done.stdout, done.stderr);
         assert!(done.stderr.contains(expected), "{args:?}: {}", done.stderr);
     }

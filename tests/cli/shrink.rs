@@ -75,7 +75,7 @@ fn what_does_not_fail_or_is_no_case_is_refused_with_the_next_step() {
         (vec!["shrink", "matmul/f32/8x8x8", "--from", "nowhere"], 64, "no finished matrix"),
         (vec!["shrink", "matmul/f32/8x8x8"], 69, "validate-probe-torch"),
     ] {
-        let done = bench.run(&args);
+        let done = bench.run_alone(&args);
         assert_eq!(done.code, code, "{args:?} {}{}", done.stdout, done.stderr);
         assert!(done.stderr.contains(part), "{args:?}: {}", done.stderr);
     }

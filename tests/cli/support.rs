@@ -54,6 +54,19 @@ impl Bench {
         Done::of(&mut self.command(args))
     }
 
+    /// As [`Bench::run`], by a `validate` that stands alone: beside the one that was built the worker of torch may stand.
+    pub fn run_alone(&self, args: &[&str]) -> Done {
+        let alone = self.path("alone");
+        let program = alone.join("validate");
+        if !program.exists() {
+            fs::create_dir_all(&alone).unwrap();
+            fs::hard_link(assert_cmd::cargo::cargo_bin!("validate"), &program).unwrap();
+        }
+        let mut command = Command::new(program);
+        command.stdin(Stdio::null()).args(args).current_dir(self.folder.path()).env("HOME", self.folder.path());
+        Done::of(&mut command)
+    }
+
     /// As [`Bench::run`], where the result is text that must be there and not a test.
     pub fn must(&self, args: &[&str]) -> String {
         let done = self.run(args);
