@@ -6,7 +6,7 @@ use anyhow::anyhow;
 
 use super::exit::Failure;
 use super::results;
-use super::run::quoted;
+use super::values::quoted;
 
 /// The folder of a run, by itself or by its id in the results folder.
 pub fn folder(run: &str) -> PathBuf {

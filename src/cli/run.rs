@@ -28,6 +28,7 @@ use super::interrupt::Interrupt;
 use super::keep::{Keeper, changes};
 use super::selection::SelectionArgs;
 use super::target::{self, Chosen};
+use super::values::quoted;
 use super::workers::WorkerArgs;
 use super::{Parsed, baseline, results, resume};
 
@@ -319,16 +320,6 @@ fn again(args: &RunArgs, host: Option<&Host>) -> String {
     }
     words.extend(args.selection.paths.iter().map(|path| quoted(&path.to_string_lossy())));
     words.join(" ")
-}
-
-/// A word as a shell reads it back.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// Where probes are computed on this machine, when cases of this run have any there.

@@ -1,4 +1,4 @@
-//! Values of options that several commands have.
+//! Values of options that several commands have, and how they are written again for a shell.
 
 use std::time::Duration;
 
@@ -30,4 +30,14 @@ pub fn variable(text: &str) -> Result<(String, String), String> {
 /// `gpu` or `cpu`.
 pub fn kind(text: &str) -> Result<Kind, String> {
     Kind::ALL.into_iter().find(|each| each.name() == text).ok_or_else(|| "one of gpu, cpu".to_owned())
+}
+
+/// A word as a shell reads it back.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

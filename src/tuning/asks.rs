@@ -4,7 +4,7 @@
 use crate::domain::Reading;
 use crate::facts;
 use crate::witness::Snapshot;
-use crate::witness::tuning::MODULES;
+use crate::witness::tuning::{MODULES, quoted_words};
 
 use super::Ground;
 
@@ -75,22 +75,9 @@ fn asked(word: &str) -> Option<Ask> {
     counts.then(|| Ask { name, value: value.to_owned(), place: CMDLINE.to_owned() })
 }
 
-/// The words of a command line: double quotes hold blanks together; behind `--` they are init's.
+/// The words of a command line; behind `--` they are init's.
 fn words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut inside = false;
-    for c in line.chars() {
-        match c {
-            '"' => inside = !inside,
-            c if c.is_whitespace() && !inside => words.push(String::new()),
-            c => {
-                if let Some(word) = words.last_mut() {
-                    word.push(c);
-                }
-            }
-        }
-    }
-    words.into_iter().filter(|word| !word.is_empty()).take_while(|word| word != "--").collect()
+    quoted_words(line).into_iter().take_while(|word| word != "--").collect()
 }
 
 /// The kernel takes both for the same in names.

@@ -11,7 +11,7 @@ use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::run::command;
 use crate::cli::target;
-use crate::cli::values::{time, variable};
+use crate::cli::values::{quoted, time, variable};
 use crate::cli::workers::WorkerArgs;
 use crate::cli::{Parsed, results, resume};
 use crate::domain::{Ended, Provenance, Reading, Signal};
@@ -328,7 +328,7 @@ fn real_isa(host: &Host) -> Option<String> {
 fn again(cell: &Cell, place: &PlaceArgs) -> String {
     let env: String = cell.setting.env.iter().map(|(name, value)| format!(" --env {name}={value}")).collect();
     let place = match &place.host {
-        Some(host) => format!("--engine simulated --host {}", crate::cli::run::quoted(&host.to_string_lossy())),
+        Some(host) => format!("--engine simulated --host {}", quoted(&host.to_string_lossy())),
         None => format!("--engine {}{}", cell.worker, place.workers.words()),
     };
     format!("validate probe {} {place}{env}", cell.probe.id())

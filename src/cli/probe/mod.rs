@@ -15,7 +15,7 @@ use comfy_table::{ContentArrangement, Table};
 use super::console;
 use super::exit::{Exit, Failure, Outcome};
 use super::list::Screen;
-use super::values::{kind, time, variable};
+use super::values::{kind, quoted, time, variable};
 use super::workers::WorkerArgs;
 use super::{Parsed, resume, target};
 use crate::host::simulated::KMSG_FILE;
@@ -33,7 +33,7 @@ use crate::run::{Wanted, look};
 use crate::witness::{Snapshot, amd_smi};
 
 use session::Earlier;
-use supervised::{Supervising, quoted};
+use supervised::Supervising;
 
 /// Runs operations whose numbers are known, and judges what comes out.
 #[derive(Debug, Args)]

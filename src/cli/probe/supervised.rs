@@ -9,6 +9,7 @@ use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::resume;
+use crate::cli::values::quoted;
 use crate::domain::{Ended, Meaning, Status};
 use crate::facts::{Stream, signature};
 use crate::journal::{Next, digest};
@@ -380,15 +381,5 @@ pub(super) fn code(meanings: &[Meaning]) -> u8 {
         3
     } else {
         0
-    }
-}
-
-/// As a shell takes it for one word.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::Reading;
 use super::files::{absent, text};
 use super::tree::Tree;
 
-pub use modprobe::{ModuleOption, Options, read_options};
+pub use modprobe::{ModuleOption, Options, quoted_words, read_options};
 pub use vm::{VmLine, read_vm_lines};
 
 /// Modules whose parameters are read.

@@ -97,7 +97,7 @@ fn parse(text: &str, place: &str, options: &mut Options) {
         }
         let rest = line.trim_start().strip_prefix("options").unwrap_or_default().trim_start();
         let rest = rest.split_once([' ', '\t']).map_or("", |(_, rest)| rest);
-        for word in quoted(rest) {
+        for word in quoted_words(rest) {
             if options.list.len() == MAX_OPTIONS {
                 options.unread.push(format!("{place}: more than {MAX_OPTIONS} options"));
                 return;
@@ -113,7 +113,7 @@ fn parse(text: &str, place: &str, options: &mut Options) {
 }
 
 /// Words, as the kernel takes parameters apart: double quotes hold blanks together, and are taken off.
-fn quoted(text: &str) -> Vec<String> {
+pub fn quoted_words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut inside = false;
     for c in text.chars() {
