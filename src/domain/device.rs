@@ -48,6 +48,21 @@ pub struct MemoryReport {
     pub copying: u64,
 }
 
+impl MemoryReport {
+    /// Of a device with so much memory, before anything was done.
+    pub const fn begun(total: Bytes) -> Self {
+        Self {
+            total,
+            allocated: Bytes(0),
+            checked: Bytes(0),
+            mismatches: 0,
+            refused: None,
+            neighbour: None,
+            copying: 0,
+        }
+    }
+}
+
 /// Data of a device that another one's use must not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -70,15 +70,7 @@ pub fn driver_counts() -> Option<u64> {
 /// libtorch's; a refusal that belongs to the operation is a part of the report.
 pub fn run(operation: &Memory, place: Place) -> Result<Outcome, TchError> {
     let total = total(place);
-    let mut report = MemoryReport {
-        total: Bytes(total),
-        allocated: Bytes(0),
-        checked: Bytes(0),
-        mismatches: 0,
-        refused: None,
-        neighbour: None,
-        copying: 0,
-    };
+    let mut report = MemoryReport::begun(Bytes(total));
     match operation {
         // What the host has it lends to everybody: to fill it would take others down and show nothing of a GPU.
         Memory::Ladder { .. } | Memory::OutOfMemory | Memory::Isolation { .. } | Memory::PastLimit

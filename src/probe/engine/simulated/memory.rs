@@ -21,15 +21,7 @@ pub fn use_memory(vram: &mut Vram, operation: &Memory, fault: Option<MemoryFault
         return unsupported("uses of memory need a GPU");
     }
     let total = vram.total();
-    let mut report = MemoryReport {
-        total,
-        allocated: Bytes(0),
-        checked: Bytes(0),
-        mismatches: 0,
-        refused: None,
-        neighbour: None,
-        copying: 0,
-    };
+    let mut report = MemoryReport::begun(total);
     match operation {
         &Memory::Ladder { percent } => {
             let blocks = grow(vram, share(total, percent), None, &mut report);
