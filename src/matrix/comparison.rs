@@ -52,8 +52,9 @@ pub struct Counts {
 }
 
 /// Every report beside the cells of some runs.
-pub fn compare(cells: &[CellRecord]) -> Vec<Line<'_>> {
-    reported().iter().map(|report| Line { reported: report, compared: compared(report, cells) }).collect()
+pub fn compare<'a>(cells: impl IntoIterator<Item = &'a CellRecord>) -> Vec<Line<'a>> {
+    let cells: Vec<&CellRecord> = cells.into_iter().collect();
+    reported().iter().map(|report| Line { reported: report, compared: compared(report, &cells) }).collect()
 }
 
 /// Counts.
@@ -70,13 +71,13 @@ pub fn counts(lines: &[Line<'_>]) -> Counts {
     counts
 }
 
-fn compared<'a>(report: &'static Reported, cells: &'a [CellRecord]) -> Compared<'a> {
+fn compared<'a>(report: &'static Reported, cells: &[&'a CellRecord]) -> Compared<'a> {
     let play = match reproduction(&report.id).map(|each| &each.how) {
         Some(How::NotRepresentable { reason }) => return Compared::NotRepresentable { reason },
         None => return Compared::NotRepresentable { reason: "nobody said how it is played" },
         Some(How::Played(play)) => play,
     };
-    let Some(cell) = cells.iter().find(|cell| is_of(cell, report, play)) else {
+    let Some(&cell) = cells.iter().find(|cell| is_of(cell, report, play)) else {
         return Compared::NotRun { reason: "no cell of these runs is like it".to_owned() };
     };
     if cell.runs.is_empty() {
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn every_report_is_counted_once_whatever_was_run() {
-        let none = compare(&[]);
+        let none = compare([]);
         let counted = counts(&none);
         assert_eq!(none.len(), 79);
         assert_eq!((counted.agreeing, counted.disagreeing), (0, 0));

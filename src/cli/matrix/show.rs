@@ -1,6 +1,6 @@
 //! `validate matrix show`: the grid of one run or of several, and beside it what was reported.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::{console, results, resume};
 use crate::matrix::record::MatrixRecord;
-use crate::report::Paper;
 use crate::report::matrix::{Kind, Shown, render};
+use crate::report::{Paper, Target};
 use crate::run::RECORD_FILE;
 use crate::witness::tree::Tree;
 
@@ -23,8 +23,8 @@ pub(super) struct ShowArgs {
     #[arg(long, value_enum)]
     against: Option<Against>,
     /// Format: human, markdown, json or html; `=PATH` writes it to a file. May be given several times
-    #[arg(long = "format", value_name = "KIND[=PATH]", default_value = "human", value_parser = target)]
-    formats: Vec<(Kind, Option<PathBuf>)>,
+    #[arg(long = "format", value_name = "KIND[=PATH]", default_value = "human")]
+    formats: Vec<Target<Kind>>,
 }
 
 /// What runs are held against.
@@ -34,23 +34,12 @@ enum Against {
     Reported,
 }
 
-fn target(text: &str) -> Result<(Kind, Option<PathBuf>), String> {
-    let (name, path) = match text.split_once('=') {
-        Some((_, "")) => return Err("the path after `=` is empty".to_owned()),
-        Some((name, path)) => (name, Some(PathBuf::from(path))),
-        None => (text, None),
-    };
-    let known = || Kind::ALL.map(Kind::name).join(", ");
-    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-    Ok((kind.ok_or_else(|| format!("{name:?} is no format (known: {})", known()))?, path))
-}
-
 /// # Errors
 /// A run is not there or is none, or the report cannot be written.
 pub(super) fn run(args: &ShowArgs) -> Outcome {
     let runs = args.runs.iter().map(|run| read(&resume::folder(run))).collect::<Result<Vec<_>, _>>()?;
     let shown = Shown { runs: &runs, against_reported: args.against == Some(Against::Reported) };
-    for (kind, path) in &args.formats {
+    for Target { kind, path } in &args.formats {
         let paper = if path.is_some() { Paper::FILE } else { console::paper() };
         let bytes = render(*kind, shown, paper).map_err(|error| Failure::from(anyhow!(error)))?;
         match path {

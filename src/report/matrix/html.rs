@@ -10,7 +10,7 @@ use crate::matrix::record::{CellRecord, CellRun};
 use crate::report::ReportError;
 
 use super::Shown;
-use super::words::{SIMULATED, Told, column, counted, lines, run_line};
+use super::words::{SIMULATED, Told, beside, column, run_line};
 
 #[derive(Template)]
 #[template(path = "matrix/page.html")]
@@ -78,17 +78,19 @@ pub(super) fn render(shown: Shown<'_>) -> Result<Vec<u8>, ReportError> {
         }
     }
     let columns = grid.columns.iter().map(|each| column(each, shown)).collect();
-    let data = Data {
-        rows: grid.rows.iter().map(ToString::to_string).collect(),
-        columns,
-        texts: texts.all,
-        cells,
-        reported: lines(shown),
+    let (reported, counts) = match shown.against_reported {
+        true => {
+            let (told, counted) = beside(shown);
+            (told, Some(counted.sentence()))
+        }
+        false => (Vec::new(), None),
     };
+    let data =
+        Data { rows: grid.rows.iter().map(ToString::to_string).collect(), columns, texts: texts.all, cells, reported };
     let page = Page {
         simulated: (shown.provenance() == Provenance::Simulated).then_some(SIMULATED),
         runs: shown.runs.iter().map(run_line).collect(),
-        counts: shown.against_reported.then(|| counted(shown).sentence()),
+        counts,
         data,
     };
     Ok(page.render()?.into_bytes())

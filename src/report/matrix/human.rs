@@ -10,8 +10,8 @@ use crate::matrix::grid::{Grid, text};
 use crate::matrix::record::CellRecord;
 use crate::report::{Paper, Style};
 
-use super::words::{SIMULATED, Told, Verdict, column, counted, lines, run_line};
-use super::{Shown, words};
+use super::Shown;
+use super::words::{SIMULATED, Told, Verdict, beside, column, run_line};
 
 /// What the marks of the grid mean.
 const LEGEND: &str =
@@ -86,7 +86,7 @@ fn not_run(shown: Shown<'_>, out: &mut String) {
 }
 
 fn against(shown: Shown<'_>, paper: Paper, out: &mut String) {
-    let lines = lines(shown);
+    let (lines, counted) = beside(shown);
     let mut table = table(paper);
     table.set_header(["", "report", "chip", "operation", "reported", "seen"]);
     for line in &lines {
@@ -114,7 +114,7 @@ fn against(shown: Shown<'_>, paper: Paper, out: &mut String) {
         let _ = writeln!(out, "  {}  {}\n        {} ({})", line.id, line.why, line.source, line.confidence);
     }
     let _ = writeln!(out, "\n= agrees  ≠ disagrees  – not representable  · not run");
-    let _ = writeln!(out, "{}", words::Counted::sentence(&counted(shown)));
+    let _ = writeln!(out, "{}", counted.sentence());
 }
 
 fn put(table: &Table, out: &mut String) {

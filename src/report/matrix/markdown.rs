@@ -6,7 +6,7 @@ use crate::domain::Provenance;
 use crate::matrix::grid::{Grid, text};
 
 use super::Shown;
-use super::words::{SIMULATED, column, counted, lines, run_line};
+use super::words::{SIMULATED, beside, column, run_line};
 
 pub(super) fn render(shown: Shown<'_>) -> String {
     let mut out = "# Crash matrix\n\n".to_owned();
@@ -26,13 +26,14 @@ pub(super) fn render(shown: Shown<'_>) -> String {
         row(&mut out, std::iter::once(probe.to_string()).chain(fields));
     }
     if shown.against_reported {
-        let _ = writeln!(out, "\n## Beside what was reported\n\n{}.\n", counted(shown).sentence());
+        let (lines, counted) = beside(shown);
+        let _ = writeln!(out, "\n## Beside what was reported\n\n{}.\n", counted.sentence());
         row(
             &mut out,
             ["", "report", "chip", "operation", "reported", "seen", "source", "confidence"].map(str::to_owned),
         );
         row(&mut out, std::iter::repeat_n("---".to_owned(), 8));
-        for line in lines(shown) {
+        for line in lines {
             let seen =
                 if line.why.is_empty() { line.seen } else { format!("{} {}", line.seen, line.why).trim().to_owned() };
             let source = match line.link {

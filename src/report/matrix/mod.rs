@@ -8,7 +8,7 @@ mod words;
 use crate::domain::Provenance;
 use crate::matrix::record::MatrixRecord;
 
-use super::{Paper, ReportError};
+use super::{Formats, Paper, ReportError};
 
 /// What is shown.
 #[derive(Debug, Clone, Copy)]
@@ -46,12 +46,10 @@ pub enum Kind {
     Html,
 }
 
-impl Kind {
-    /// Every format.
-    pub const ALL: [Self; 4] = [Self::Human, Self::Markdown, Self::Json, Self::Html];
+impl Formats for Kind {
+    const ALL: &'static [Self] = &[Self::Human, Self::Markdown, Self::Json, Self::Html];
 
-    /// Its name on the command line.
-    pub const fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Human => "human",
             Self::Markdown => "markdown",
@@ -75,11 +73,11 @@ pub fn render(kind: Kind, shown: Shown<'_>, paper: Paper) -> Result<Vec<u8>, Rep
 }
 
 fn json(shown: Shown<'_>) -> Result<Vec<u8>, ReportError> {
-    let against: Vec<_> = words::lines(shown).iter().map(words::Told::document).collect();
     let mut document = serde_json::json!({ "schema": "rocvet.matrix-show/1", "runs": shown.runs });
     if shown.against_reported {
-        document["reported"] = against.into();
-        document["counts"] = serde_json::to_value(words::counted(shown))?;
+        let (told, counted) = words::beside(shown);
+        document["reported"] = told.iter().map(words::Told::document).collect::<Vec<_>>().into();
+        document["counts"] = serde_json::to_value(counted)?;
     }
     let mut text = serde_json::to_vec_pretty(&document)?;
     text.push(b'\n');

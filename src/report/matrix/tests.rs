@@ -96,7 +96,7 @@ fn simulated_runs_are_marked_on_every_page_and_hardware_is_not() {
 
 #[test]
 fn every_report_stands_in_every_format_with_its_source_and_confidence() {
-    for kind in Kind::ALL {
+    for &kind in Kind::ALL {
         let text = rendered(kind, &[example()], true);
         for report in crate::matrix::reported::reported() {
             assert!(text.contains(&report.id), "{kind:?} {}", report.id);

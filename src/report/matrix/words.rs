@@ -62,13 +62,10 @@ impl Verdict {
     }
 }
 
-/// Every report, where they are wanted.
-pub(super) fn lines(shown: Shown<'_>) -> Vec<Told> {
-    if !shown.against_reported {
-        return Vec::new();
-    }
-    let cells: Vec<CellRecord> = shown.runs.iter().flat_map(|run| run.cells.iter().cloned()).collect();
-    compare(&cells).iter().map(Told::of).collect()
+/// Every report beside what was seen, and how many came out how.
+pub(super) fn beside(shown: Shown<'_>) -> (Vec<Told>, Counted) {
+    let lines = compare(shown.runs.iter().flat_map(|run| &run.cells));
+    (lines.iter().map(Told::of).collect(), Counted::of(counts(&lines)))
 }
 
 /// How many came out how.
@@ -80,13 +77,12 @@ pub(super) struct Counted {
     pub(super) not_run: usize,
 }
 
-pub(super) fn counted(shown: Shown<'_>) -> Counted {
-    let cells: Vec<CellRecord> = shown.runs.iter().flat_map(|run| run.cells.iter().cloned()).collect();
-    let Counts { agreeing, disagreeing, not_representable, not_run } = counts(&compare(&cells));
-    Counted { agreeing, disagreeing, not_representable, not_run }
-}
-
 impl Counted {
+    fn of(counts: Counts) -> Self {
+        let Counts { agreeing, disagreeing, not_representable, not_run } = counts;
+        Self { agreeing, disagreeing, not_representable, not_run }
+    }
+
     pub(super) fn sentence(&self) -> String {
         let Self { agreeing, disagreeing, not_representable, not_run } = self;
         format!(
