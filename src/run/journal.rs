@@ -155,19 +155,27 @@ impl RunFolder {
     /// # Errors
     /// As [`RunFolder::append`].
     pub fn finish(&self, record: &RunRecord) -> Result<(), JournalError> {
-        let path = self.path.join("run.json");
-        let write = || -> io::Result<()> {
-            let mut text = serde_json::to_vec_pretty(record)?;
-            text.push(b'\n');
-            // Readable like every other file of the run; a temporary file is its owner's alone otherwise.
-            let open = fs::Permissions::from_mode(0o666);
-            let mut file = tempfile::Builder::new().permissions(open).tempfile_in(&self.path)?;
-            file.write_all(&text)?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(|error| JournalError::Write { path: path.clone(), error })
+        write_record(&self.path, "run.json", record)
     }
+}
+
+/// Writes a record into a run's folder in one step: a reader sees the whole file or none.
+///
+/// # Errors
+/// The disk is full, or the folder is gone.
+pub(super) fn write_record(folder: &Path, name: &str, record: &impl Serialize) -> Result<(), JournalError> {
+    let path = folder.join(name);
+    let write = || -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(record)?;
+        text.push(b'\n');
+        // Readable like every other file of the run; a temporary file is its owner's alone otherwise.
+        let open = fs::Permissions::from_mode(0o666);
+        let mut file = tempfile::Builder::new().permissions(open).tempfile_in(folder)?;
+        file.write_all(&text)?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write().map_err(|error| JournalError::Write { path: path.clone(), error })
 }
 
 /// A run cannot go on.

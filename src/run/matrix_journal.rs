@@ -3,15 +3,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "the folder of a matrix is written here")]
 
-use std::fs::{self, Permissions};
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{Durable, Journal, JournalError, Progress};
 use crate::matrix::record::{CellRecord, MatrixRecord};
+
+use super::journal::write_record;
 
 /// Format name and major version.
 const SCHEMA: &str = "rocvet.matrix-events/1";
@@ -175,17 +175,7 @@ impl MatrixFolder {
     /// # Errors
     /// As [`MatrixFolder::began`].
     pub fn finish(&self, record: &MatrixRecord) -> Result<(), JournalError> {
-        let path = self.path.join(RECORD_FILE);
-        let write = || -> std::io::Result<()> {
-            let mut text = serde_json::to_vec_pretty(record)?;
-            text.push(b'\n');
-            let mut file =
-                tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(&self.path)?;
-            file.write_all(&text)?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(|error| JournalError::Write { path: path.clone(), error })
+        write_record(&self.path, RECORD_FILE, record)
     }
 }
 
