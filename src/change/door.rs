@@ -167,19 +167,12 @@ impl Door<'_> {
             cancel: self.asking.cancel.clone(),
             ..Spec::new("modprobe")
         });
-        match outcome.ended {
-            Ended::Exited { code: 0 } => Ok(()),
-            ended @ (Ended::Exited { .. }
-            | Ended::Signaled { .. }
-            | Ended::TimedOut { .. }
-            | Ended::Cancelled
-            | Ended::Unreaped
-            | Ended::NotStarted { .. }) => {
-                let said = String::from_utf8_lossy(&outcome.stderr);
-                let said: String = said.trim().chars().take(400).collect();
-                Err(Refusal::perhaps(format!("modprobe {}: {ended}: {said}", args.join(" "))))
-            }
+        if outcome.ended.success() {
+            return Ok(());
         }
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        let said: String = said.trim().chars().take(400).collect();
+        Err(Refusal::perhaps(format!("modprobe {}: {}: {said}", args.join(" "), outcome.ended)))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::domain::Ended;
 use crate::process::{Limits, Spec, run};
 use crate::witness::tree::Tree;
 
@@ -48,22 +47,15 @@ fn from_journal(program: &str, boot_id: &str) -> Result<String, String> {
         ..Spec::new(program)
     });
     let text = String::from_utf8_lossy(&done.stdout);
-    match done.ended {
-        Ended::Exited { code: 0 } if !text.trim().is_empty() => {
-            Ok(format!("from the system's journal: journalctl {}\n{text}", args.join(" ")))
-        }
-        Ended::Exited { code: 0 } => Err("journalctl has none".to_owned()),
-        ended @ (Ended::Exited { .. }
-        | Ended::Signaled { .. }
-        | Ended::TimedOut { .. }
-        | Ended::Cancelled
-        | Ended::Unreaped
-        | Ended::NotStarted { .. }) => {
-            let said = String::from_utf8_lossy(&done.stderr);
-            let said = said.lines().next().map(|line| format!(" ({line})")).unwrap_or_default();
-            Err(format!("journalctl: {ended}{said}"))
-        }
+    if !done.ended.success() {
+        let said = String::from_utf8_lossy(&done.stderr);
+        let said = said.lines().next().map(|line| format!(" ({line})")).unwrap_or_default();
+        return Err(format!("journalctl: {}{said}", done.ended));
     }
+    if text.trim().is_empty() {
+        return Err("journalctl has none".to_owned());
+    }
+    Ok(format!("from the system's journal: journalctl {}\n{text}", args.join(" ")))
 }
 
 /// Every file of the stores. They do not say of which boot they are.
