@@ -7,18 +7,10 @@ use rocvet::domain::Status;
 use rocvet::matrix::record::MatrixRecord;
 use rocvet::sim::fault::ProbeFault;
 
-use super::support::{Bench, in_memory, spawn, until};
+use super::support::{Bench, simulated, spawn, until};
 
 const CONV: &str = "conv2d/f32/1x4x8x8/4x3x3/s1p1d1g1/forward";
 const SUM: &str = "reduce-sum/f32/64/all";
-
-fn bench(faults: &[&str]) -> (tempfile::TempDir, Bench, String) {
-    let (memory, bench) = in_memory();
-    let host = memory.path().join("sim").display().to_string();
-    let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
-    bench.must(&[&["shim", &host, "--machine", "rx5700xt"], faults.as_slice()].concat());
-    (memory, bench, host)
-}
 
 fn record(run: &Path) -> MatrixRecord {
     MatrixRecord::from_json(&fs::read(run.join("matrix.json")).unwrap()).unwrap()
@@ -27,7 +19,7 @@ fn record(run: &Path) -> MatrixRecord {
 #[test]
 fn a_sweep_counts_k_of_n_in_every_setting_and_shows_the_grid() {
     let (_memory, bench, host) =
-        bench(&["probe=hip_queue_abort_aperture@op=conv*,env.MIOPEN_FIND_MODE=", "probe=zeros@op=reduce*,every=2"]);
+        simulated(&["probe=hip_queue_abort_aperture@op=conv*,env.MIOPEN_FIND_MODE=", "probe=zeros@op=reduce*,every=2"]);
     let args = [
         "matrix",
         "run",
@@ -68,7 +60,7 @@ fn a_sweep_counts_k_of_n_in_every_setting_and_shows_the_grid() {
 
 #[test]
 fn a_dry_run_says_what_would_run_and_runs_nothing() {
-    let (_memory, bench, host) = bench(&[]);
+    let (_memory, bench, host) = simulated(&[]);
     let told = bench.must(&["matrix", "run", "--host", &host, "--families", "--dry-run"]);
     for part in ["conv-", "conv2d/f16/1x16x44x44", "family=GEMM", "resets the GPU (r1-13)", "nothing was run"] {
         assert!(part == "conv-" || told.contains(part), "{part}: {told}");
@@ -79,7 +71,7 @@ fn a_dry_run_says_what_would_run_and_runs_nothing() {
 
 #[test]
 fn a_matrix_that_was_killed_goes_on_and_repeats_nothing_that_ended() {
-    let (_memory, bench, host) = bench(&["probe=hang@start=3"]);
+    let (_memory, bench, host) = simulated(&["probe=hang@start=3"]);
     let sizes: Vec<String> = (1..=5).map(|n| format!("--probe reduce-sum/f32/{n}/all")).collect();
     let args = format!("matrix run --host {host} {} --repeat 1 --results r", sizes.join(" "));
     let mut child = spawn(&bench, &args);
@@ -99,7 +91,7 @@ fn a_matrix_that_was_killed_goes_on_and_repeats_nothing_that_ended() {
 
 #[test]
 fn a_cell_that_took_the_machine_down_is_not_run_again() {
-    let (_memory, bench, host) = bench(&["probe=hang@start=2"]);
+    let (_memory, bench, host) = simulated(&["probe=hang@start=2"]);
     let args = format!(
         "matrix run --host {host} --probe reduce-sum/f32/1/all --probe reduce-sum/f32/2/all --repeat 1 --results r"
     );
@@ -120,7 +112,7 @@ fn a_cell_that_took_the_machine_down_is_not_run_again() {
 
 #[test]
 fn a_gpu_that_is_lost_stops_the_sweep_and_says_how_to_go_on() {
-    let (_memory, bench, host) = bench(&["probe=k_device_lost@start=2"]);
+    let (_memory, bench, host) = simulated(&["probe=k_device_lost@start=2"]);
     let sizes: Vec<String> = (1..=3).map(|n| format!("reduce-sum/f32/{n}/all")).collect();
     let done = bench.run(&[
         "matrix",
@@ -146,7 +138,7 @@ fn a_gpu_that_is_lost_stops_the_sweep_and_says_how_to_go_on() {
 
 #[test]
 fn what_cannot_be_swept_is_refused_with_the_next_step() {
-    let (_memory, bench, host) = bench(&[]);
+    let (_memory, bench, host) = simulated(&[]);
     for (args, part) in [
         (vec!["matrix", "run"], "say where"),
         (vec!["matrix", "run", "--host", &host, "--probe", "conv-boundry"], "nearest: conv-boundary"),
@@ -166,7 +158,7 @@ fn what_cannot_be_swept_is_refused_with_the_next_step() {
 #[test]
 fn a_machine_that_reboots_takes_its_supervisor_with_it_and_the_cell_is_not_run_again() {
     assert!(ProbeFault::named("reboot").is_some());
-    let (_memory, bench, host) = bench(&["probe=reboot@op=conv*"]);
+    let (_memory, bench, host) = simulated(&["probe=reboot@op=conv*"]);
     let args = ["matrix", "run", "--host", &host, "--probe", SUM, "--probe", CONV, "--repeat", "1", "--results", "r"];
     let ended = bench.command(&args).output().unwrap().status;
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{ended}");
@@ -208,7 +200,7 @@ fn boot(host: &str, id: &str, cmdline: &str) {
 #[test]
 fn a_campaign_goes_over_reboots_and_kills_and_loses_and_repeats_nothing() {
     // The third worker hangs: there the campaign is killed.
-    let (_memory, bench, host) = bench(&["probe=hang@start=3"]);
+    let (_memory, bench, host) = simulated(&["probe=hang@start=3"]);
     let cmdline = fs::read_to_string(Path::new(&host).join("proc/cmdline")).unwrap().trim().to_owned();
     let probes = "--probe reduce-sum/f32/1/all --probe reduce-sum/f32/2/all";
     let args = format!(

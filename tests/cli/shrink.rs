@@ -3,18 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::support::{Bench, in_memory};
+use super::support::simulated;
 
 /// The boundary that was reported of gfx1010, with a format and channels beside it.
 const BOUNDARY: &str = "probe=hsa_memory_access_fault@op=conv2d,dtype=f16,height>=44,channels>=16";
-
-fn bench(faults: &[&str]) -> (tempfile::TempDir, Bench, String) {
-    let (memory, bench) = in_memory();
-    let host = memory.path().join("sim").display().to_string();
-    let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
-    bench.must(&[&["shim", &host, "--machine", "rx5700xt"], faults.as_slice()].concat());
-    (memory, bench, host)
-}
 
 fn starts(host: &str) -> usize {
     fs::read(Path::new(host).join("probe-starts")).map_or(0, |bytes| bytes.len())
@@ -22,7 +14,7 @@ fn starts(host: &str) -> usize {
 
 #[test]
 fn a_planted_boundary_is_found_in_less_than_sixty_probes_with_what_reproduces_it() {
-    let (_memory, bench, host) = bench(&[BOUNDARY]);
+    let (_memory, bench, host) = simulated(&[BOUNDARY]);
     let case = "conv2d/f16/4x32x64x64/32x3x3/s1p1d1g1/forward";
     let args = ["shrink", case, "--host", &host, "--env", "HSA_XNACK=0", "--script", "again.py"];
     let done = bench.run(&args);
@@ -43,7 +35,7 @@ fn a_planted_boundary_is_found_in_less_than_sixty_probes_with_what_reproduces_it
 
 #[test]
 fn a_failure_that_comes_now_and_then_needs_several_processes() {
-    let (_memory, bench, host) = bench(&["probe=hsa_memory_access_fault@op=matmul,elements>=64,every=3"]);
+    let (_memory, bench, host) = simulated(&["probe=hsa_memory_access_fault@op=matmul,elements>=64,every=3"]);
     let args = ["shrink", "matmul/f32/8x8x8", "--host", &host, "--processes", "3", "--budget", "200"];
     let done = bench.run(&args);
     assert!(done.stdout.contains("smallest  matmul/f32/"), "{}{}", done.stdout, done.stderr);
@@ -61,14 +53,14 @@ fn a_failure_that_comes_now_and_then_needs_several_processes() {
 #[test]
 fn another_failure_is_not_the_one_that_is_shrunk() {
     let faults = ["probe=hsa_memory_access_fault@op=matmul,elements>=64", "probe=zeros@op=matmul"];
-    let (_memory, bench, host) = bench(&faults);
+    let (_memory, bench, host) = simulated(&faults);
     let done = bench.run(&["shrink", "matmul/f32/1x64x1", "--host", &host]);
     assert!(done.stdout.contains("smallest  matmul/f32/1x64x1\n"), "{}", done.stdout);
 }
 
 #[test]
 fn what_does_not_fail_or_is_no_case_is_refused_with_the_next_step() {
-    let (_memory, bench, host) = bench(&[]);
+    let (_memory, bench, host) = simulated(&[]);
     for (args, code, part) in [
         (vec!["shrink", "matmul/f32/8x8x8", "--host", &host], 4, "does not fail"),
         (vec!["shrink", "conv-boundary", "--host", &host], 64, "conv-boundary"),

@@ -142,6 +142,15 @@ pub fn in_memory() -> (TempDir, Bench) {
     (make().tempdir_in("/dev/shm").or_else(|_| make().tempdir()).unwrap(), Bench::new())
 }
 
+/// A simulated RX 5700 XT with these faults, in memory: its folder, where `validate` is started, and the folder's name.
+pub fn simulated(faults: &[&str]) -> (TempDir, Bench, String) {
+    let (memory, bench) = in_memory();
+    let host = memory.path().join("sim").display().to_string();
+    let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
+    bench.must(&[&["shim", &host, "--machine", "rx5700xt"], faults.as_slice()].concat());
+    (memory, bench, host)
+}
+
 pub fn spawn(bench: &Bench, args: &str) -> Child {
     let args: Vec<_> = args.split_whitespace().collect();
     bench.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
