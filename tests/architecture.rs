@@ -103,6 +103,7 @@ const PURE_PARTS: &[&str] = &[
     "src/probe/engine/reference",
     "src/probe/judge",
     "src/probe/judgement.rs",
+    "src/probe/loaded.rs",
     "src/probe/memory",
     "src/probe/protocol",
     "src/probe/soak.rs",

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod fallback;
 pub mod judge;
 pub mod judgement;
+pub mod loaded;
 pub mod memory;
 pub mod protocol;
 pub mod record;

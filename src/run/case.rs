@@ -14,6 +14,7 @@ use super::clock::Stopwatch;
 use super::environment::Environment;
 use super::execute::as_expected;
 use super::journal::keep_evidence;
+use super::loaded::{loaded, of_probes};
 use super::look::Wanted;
 use super::observe::{Bench, observe};
 use super::record::{CaseRecord, CheckRecord};
@@ -55,17 +56,21 @@ impl Bed {
             return CaseRecord::unfinished(case, Status::Aborted);
         }
         let watch = Stopwatch::start();
-        let (status, findings, evidence) =
-            self.attempt(case).unwrap_or_else(|problem| (Status::Error { problem }, Vec::new(), None));
+        let record =
+            self.attempt(case).unwrap_or_else(|problem| CaseRecord::unfinished(case, Status::Error { problem }));
         let duration = watch.elapsed().into();
         let environment = match &self.lab {
             Lab::Simulated { .. } => case.simulate.resolve().ok().map(|machine| Environment::simulated(&machine)),
             Lab::Given(_) => None,
         };
-        CaseRecord { findings, duration, environment, evidence, ..CaseRecord::unfinished(case, status) }
+        let environment = environment.map(|mut own| {
+            own.stack.extend(loaded([&record]));
+            own
+        });
+        CaseRecord { duration, environment, ..record }
     }
 
-    fn attempt(&self, case: &Case) -> Result<(Status, Vec<CheckRecord>, Option<String>), String> {
+    fn attempt(&self, case: &Case) -> Result<CaseRecord, String> {
         let asking = Asking { deadline: case.deadline.unwrap_or(self.asking.deadline), ..self.asking.clone() };
         let seen = match &self.lab {
             Lab::Given(host) => {
@@ -102,7 +107,8 @@ impl Bed {
             Lab::Given(_) => true,
         };
         let evidence = kept.then(|| keep_evidence(&self.folder, &case.id, &seen).map_err(told)).transpose()?;
-        Ok((verdict.status().clone(), CheckRecord::of(&verdict), evidence))
+        let (findings, loaded) = (CheckRecord::of(&verdict), of_probes(&seen.probes));
+        Ok(CaseRecord { findings, loaded, evidence, ..CaseRecord::unfinished(case, verdict.status().clone()) })
     }
 }
 

@@ -23,8 +23,8 @@ pub struct Environment {
     /// machine its `caller`.
     pub machine: BTreeMap<String, String>,
     /// What an upgrade changes, and what follows from that: `amd-smi`, `amd-smi library`, `rocm`, `driver`, `kernel`,
-    /// `kernel command line`, `memory`, each parameter of the driver as `amdgpu.NAME`, and what is planted in a simulated
-    /// machine as `faults`.
+    /// `kernel command line`, `memory`, each parameter of the driver as `amdgpu.NAME`, what is planted in a simulated
+    /// machine as `faults`, and what workers of probes had loaded: `torch`, `hip`, `miopen`, `libamdhip64`.
     pub stack: BTreeMap<String, String>,
 }
 

@@ -85,6 +85,7 @@ mod tests {
             tries: Vec::new(),
             question: None,
             environment: None,
+            loaded: std::collections::BTreeMap::new(),
             known: None,
             evidence: None,
         }

@@ -7,6 +7,7 @@ use crate::facts::Class;
 use crate::matrix::cell::Cell;
 use crate::matrix::record::{CellDevice, CellRecord, CellRun};
 use crate::probe::ProbeSpec;
+use crate::probe::loaded::libraries;
 use crate::probe::protocol::{Outcome, Request};
 use crate::probe::spec::{Dtype, Elementwise, Operation};
 use crate::probe::stand::{ProbeRun, Stand};
@@ -116,7 +117,7 @@ fn record(cell: &Cell, on: &CellStand) -> CellRecord {
 impl CellRecord {
     fn add(&mut self, run: &ProbeRun) {
         if let Some(hello) = &run.done.said.hello {
-            self.libraries.clone_from(&hello.libraries);
+            self.libraries = libraries(hello);
             if let Some(device) = &hello.device {
                 self.device.name = Some(device.name.clone());
                 self.device.effective_isa.clone_from(&device.isa);

@@ -6,6 +6,7 @@ use crate::host::{Asking, Host};
 use crate::probe::fallback::{Fallback, Ran, ran};
 use crate::probe::judge::{Numbers, Problem};
 use crate::probe::judgement::Judgement;
+use crate::probe::loaded::libraries;
 use crate::probe::memory::{self, MemoryUse};
 use crate::probe::protocol::{Evidence, Kind, Outcome, Raised, Request};
 use crate::probe::spec::Work;
@@ -163,7 +164,7 @@ fn process(run: ProbeRun, asked: Kind, log: &LogSource) -> ProbeProcess {
         counted: done.outside.value().map(|outside| outside.most.clone()),
         numbers: judged.iter().filter_map(of_numbers).collect(),
         memory: judged.iter().filter_map(of_memory).collect(),
-        libraries: hello.map(|hello| hello.libraries.clone()).unwrap_or_default(),
+        libraries: hello.map(libraries).unwrap_or_default(),
         device: device.map(|device| match &device.bdf {
             Some(bdf) => format!("{} at {bdf}", device.name),
             None => device.name.clone(),

@@ -114,6 +114,9 @@ pub struct CaseRecord {
     pub question: Option<Question>,
     /// The simulated machine that it had for itself.
     pub environment: Option<Environment>,
+    /// What the workers of its probes were made of, by name: versions as the loaded libraries say them; more than
+    /// one where processes differ.
+    pub loaded: BTreeMap<String, BTreeSet<String>>,
     /// What the baseline of the run knows of it.
     pub known: Option<Known>,
     /// Folder with every call's output, relative to the run folder. Absent where nothing was kept: of a case that came
@@ -151,6 +154,10 @@ struct CaseFile {
     /// The simulated machine that it had for itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     environment: Option<Environment>,
+    /// What the workers of its probes were made of, by name: versions as the loaded libraries say them; more than
+    /// one where processes differ.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    loaded: BTreeMap<String, BTreeSet<String>>,
     /// What the baseline of the run knows of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     known: Option<Known>,
@@ -172,6 +179,7 @@ impl From<CaseRecord> for CaseFile {
             tries,
             question,
             environment,
+            loaded,
             known,
             evidence,
         } = case;
@@ -188,6 +196,7 @@ impl From<CaseRecord> for CaseFile {
             tries,
             question,
             environment,
+            loaded,
             known,
             evidence,
         }
@@ -210,11 +219,26 @@ impl TryFrom<CaseFile> for CaseRecord {
             tries,
             question,
             environment,
+            loaded,
             known,
             evidence,
         } = file;
         let status = Status::from_parts(status, detail)?;
-        Ok(Self { id, title, why, source, status, findings, duration, tries, question, environment, known, evidence })
+        Ok(Self {
+            id,
+            title,
+            why,
+            source,
+            status,
+            findings,
+            duration,
+            tries,
+            question,
+            environment,
+            loaded,
+            known,
+            evidence,
+        })
     }
 }
 
@@ -405,6 +429,7 @@ impl CaseRecord {
             tries: Vec::new(),
             question: Some(Question::of(case)),
             environment: None,
+            loaded: BTreeMap::new(),
             known: None,
             evidence: None,
         }
