@@ -105,6 +105,7 @@ const PURE_PARTS: &[&str] = &[
     "src/probe/judgement.rs",
     "src/probe/loaded.rs",
     "src/probe/memory",
+    "src/probe/oracles.rs",
     "src/probe/protocol",
     "src/probe/soak.rs",
     "src/probe/spec",

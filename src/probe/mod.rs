@@ -14,6 +14,7 @@ pub mod judge;
 pub mod judgement;
 pub mod loaded;
 pub mod memory;
+pub mod oracles;
 pub mod protocol;
 pub mod record;
 pub mod soak;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::capacity::capacity;
-use super::engine::reference::{self, NotComputed};
+use super::engine::reference::NotComputed;
 use super::memory::{self, Capacity};
+use super::oracles::Oracles;
 use super::protocol::{Kind, Outcome, Request};
 use super::spec::Work;
 use super::supervise::{Launcher, Limits, Supervised, Worker, watch};
@@ -71,6 +72,8 @@ pub struct Stand {
     pub trees: Trees,
     /// What sysfs and KFD show of its machine, by which uses of memory are judged; `None` where nobody looked.
     pub look: Option<Snapshot>,
+    /// What numbers are judged by, kept from one process to the next.
+    pub oracles: Oracles,
 }
 
 /// Where the kernel's log of a machine is read.
@@ -150,6 +153,7 @@ impl Stand {
             log: LogSource::File(log),
             trees: Trees { sys: host.join("sys"), proc: host.join("proc"), same_pids: true },
             look: None,
+            oracles: Oracles::default(),
         }
     }
 
@@ -165,6 +169,7 @@ impl Stand {
             log: LogSource::Here,
             trees,
             look: None,
+            oracles: Oracles::default(),
         }
     }
 
@@ -192,7 +197,7 @@ impl Stand {
         let done = watch(&self.worker, request, &self.limits, log, Some(&self.trees), cancel.clone());
         let stop = done.stops_the_run().map(Stop::Seen).or_else(|| machine.end());
         let capacity = self.look.as_ref().map(|look| capacity(look, &self.worker.env)).unwrap_or_default();
-        let judged = judged(&request.probe, &done, &capacity)?;
+        let judged = judged(&request.probe, &done, &capacity, &self.oracles)?;
         let status = match (status(&done, request.on, &judged), stop) {
             // It came out well on a machine that did not.
             (Status::Pass, Some(_)) => Status::KernelFault,
@@ -203,7 +208,12 @@ impl Stand {
 }
 
 /// Every result that was carried, judged.
-fn judged(spec: &ProbeSpec, done: &Supervised, capacity: &Capacity) -> Result<Vec<Judgement>, NotComputed> {
+fn judged(
+    spec: &ProbeSpec,
+    done: &Supervised,
+    capacity: &Capacity,
+    oracles: &Oracles,
+) -> Result<Vec<Judgement>, NotComputed> {
     let answers = done.said.answers.iter();
     match &spec.work {
         Work::Memory { operation } => {
@@ -223,7 +233,7 @@ fn judged(spec: &ProbeSpec, done: &Supervised, capacity: &Capacity) -> Result<Ve
             if outputs.is_empty() {
                 return Ok(Vec::new());
             }
-            let oracle = reference::oracle(spec)?;
+            let oracle = oracles.of(spec)?;
             let judged = |output: &Output| Judgement::Numbers(judge(operation, *dtype, output, &oracle));
             Ok(outputs.into_iter().map(judged).collect())
         }
