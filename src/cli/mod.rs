@@ -29,6 +29,7 @@ pub mod schema;
 pub mod selection;
 mod shim;
 mod shrink;
+mod stand;
 mod target;
 mod values;
 mod workers;

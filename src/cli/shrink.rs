@@ -5,12 +5,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 
 use crate::domain::Status;
-use crate::host::Host;
-use crate::host::simulated::KMSG_FILE;
 use crate::probe::ProbeSpec;
 use crate::probe::protocol::{Kind, Request};
 use crate::probe::stand::{Engine, ProbeRun, Stand};
@@ -23,7 +21,7 @@ use super::exit::{Exit, Failure, Outcome};
 use super::interrupt::Interrupt;
 use super::matrix;
 use super::results;
-use super::target;
+use super::stand;
 use super::workers::WorkerArgs;
 
 /// Options of `validate shrink`.
@@ -199,21 +197,11 @@ impl ShrinkArgs {
     }
 
     fn stand(&self) -> Result<Stand, Failure> {
-        let limits = |stand: Stand| Stand { limits: Limits { first: self.timeout, ..stand.limits }, ..stand };
-        let Some(host) = &self.host else {
-            let engine = self.workers.only().unwrap_or(Engine::Torch);
-            return self.workers.stand(engine, self.on).map(limits);
+        let stand = match &self.host {
+            Some(host) => stand::in_folder(host)?,
+            None => stand::here(&self.workers, self.workers.only().unwrap_or(Engine::Torch), self.on)?,
         };
-        match target::open(Some(host), false)? {
-            Some(Host::Simulated { dir, .. }) => {
-                let dir = std::path::absolute(dir).context("find the host").map_err(Failure::unavailable)?;
-                let program = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
-                Ok(limits(Stand::simulated(&program, &dir, dir.join(KMSG_FILE))))
-            }
-            Some(Host::Recorded { .. } | Host::Real) | None => {
-                Err(Failure::usage(anyhow!("--host is a simulated machine: `validate shim DIR` makes one")))
-            }
-        }
+        Ok(Stand { limits: Limits { first: self.timeout, ..stand.limits }, ..stand })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::support::simulated;
+use super::support::{COPY, partitions, simulated};
 
 /// The boundary that was reported of gfx1010, with a format and channels beside it.
 const BOUNDARY: &str = "probe=hsa_memory_access_fault@op=conv2d,dtype=f16,height>=44,channels>=16";
@@ -48,6 +48,16 @@ fn a_failure_that_comes_now_and_then_needs_several_processes() {
         .map(|size| size.parse().unwrap())
         .collect();
     assert!(smallest[0] * smallest[1] == 64 || smallest[1] * smallest[2] == 64, "{smallest:?}");
+}
+
+#[test]
+fn memory_of_the_wrong_size_fails_as_it_does_under_probe() {
+    let (_memory, bench, host) = partitions(&["probe=whole_gpu_total"]);
+    let by_hand = bench.run(&["probe", COPY, "--engine", "simulated", "--host", &host]);
+    assert_eq!(by_hand.code, 1, "{}", by_hand.told());
+    let done = bench.run(&["shrink", COPY, "--host", &host]);
+    assert!(done.stdout.contains("fails by  fail\n"), "{}", done.told());
+    assert_eq!(done.code, 0, "{}", done.told());
 }
 
 #[test]

@@ -144,10 +144,22 @@ pub fn in_memory() -> (TempDir, Bench) {
 
 /// A simulated RX 5700 XT with these faults, in memory: its folder, where `validate` is started, and the folder's name.
 pub fn simulated(faults: &[&str]) -> (TempDir, Bench, String) {
+    machine(&["--machine", "rx5700xt"], faults)
+}
+
+/// As [`simulated`], an MI300X whose eight partitions have an eighth of its memory each.
+pub fn partitions(faults: &[&str]) -> (TempDir, Bench, String) {
+    machine(&["--machine", "mi300x", "--compute", "CPX", "--memory", "NPS4"], faults)
+}
+
+/// A probe that uses little of a device's memory: of its size it shows what the runtime says, and no more.
+pub const COPY: &str = "memory-copy/1048576/device-to-host";
+
+fn machine(words: &[&str], faults: &[&str]) -> (TempDir, Bench, String) {
     let (memory, bench) = in_memory();
     let host = memory.path().join("sim").display().to_string();
     let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
-    bench.must(&[&["shim", &host, "--machine", "rx5700xt"], faults.as_slice()].concat());
+    bench.must(&[&["shim", host.as_str()], words, faults.as_slice()].concat());
     (memory, bench, host)
 }
 

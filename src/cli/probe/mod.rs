@@ -7,7 +7,7 @@ mod supervised;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
@@ -17,9 +17,7 @@ use super::exit::{Exit, Failure, Outcome};
 use super::list::Screen;
 use super::values::{kind, quoted, time, variable};
 use super::workers::WorkerArgs;
-use super::{Parsed, resume, target};
-use crate::host::simulated::KMSG_FILE;
-use crate::host::{Asking, Host};
+use super::{Parsed, resume, stand};
 use crate::probe::catalogue::{self, Probe};
 use crate::probe::engine::reference;
 use crate::probe::protocol::Kind;
@@ -28,9 +26,6 @@ use crate::probe::stand::{Engine, Stand};
 use crate::probe::supervise::Limits;
 use crate::probe::warm::WarmParent;
 use crate::probe::{Numbers, Output, ProbeSpec, judge};
-use crate::process::Cancel;
-use crate::run::{Wanted, look};
-use crate::witness::{Snapshot, amd_smi};
 
 use session::Earlier;
 use supervised::Supervising;
@@ -244,7 +239,7 @@ impl OneArgs {
         }
         match (engine, self.worker.on) {
             (Engine::Reference, None | Some(Kind::Cpu)) if self.worker.soak.is_some() => {
-                self.supervised(specs, named.stand(engine, Kind::Cpu)?, String::new(), earlier)
+                self.supervised(specs, stand::here(named, engine, Kind::Cpu)?, String::new(), earlier)
             }
             (Engine::Reference, None | Some(Kind::Cpu)) => self.here(&specs),
             (Engine::Reference, Some(Kind::Gpu)) => {
@@ -255,10 +250,7 @@ impl OneArgs {
                 Err(Failure::usage(anyhow!("the engine simulated is the GPU of a simulated machine; leave --on out")))
             }
             (Engine::Torch | Engine::Python, on) => {
-                let stand = named.stand(engine, on.unwrap_or(Kind::Gpu))?;
-                // What the machine says of its GPUs is nothing to judge the host's memory by.
-                let look = (stand.on == Kind::Gpu).then(|| look_at_memory(&Host::Real));
-                let stand = Stand { look, ..stand };
+                let stand = stand::here(named, engine, on.unwrap_or(Kind::Gpu))?;
                 let program = quoted(&stand.worker.program.display().to_string());
                 let place = format!(" --worker {}={program} --on {}", engine.name(), stand.on.name());
                 self.supervised(specs, stand, place, earlier)
@@ -285,19 +277,8 @@ impl OneArgs {
         let Some(host) = &self.worker.host else {
             return Err(Failure::usage(anyhow!("--engine simulated needs --host; `validate shim DIR` makes one")));
         };
-        let opened = target::open(Some(host), false)?;
-        let (log, look) = match &opened {
-            Some(machine @ Host::Simulated { dir, .. }) => (dir.join(KMSG_FILE), look_at_memory(machine)),
-            Some(Host::Recorded { .. } | Host::Real) | None => {
-                let problem = "--engine simulated works on a simulated machine: validate shim DIR --machine rx6800xt";
-                return Err(Failure::usage(anyhow!(problem)));
-            }
-        };
-        let validate = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
-        let folder = std::path::absolute(host).with_context(|| format!("find {}", host.display()));
-        let stand = Stand::simulated(&validate, &folder.map_err(Failure::unavailable)?, log);
-        let stand = Stand { look: Some(look), ..stand };
-        self.supervised(specs, stand, format!(" --host {}", quoted(&host.display().to_string())), earlier)
+        let place = format!(" --host {}", quoted(&host.display().to_string()));
+        self.supervised(specs, stand::in_folder(host)?, place, earlier)
     }
 
     fn supervised(&self, specs: Vec<ProbeSpec>, stand: Stand, place: String, earlier: Option<Earlier>) -> Outcome {
@@ -389,12 +370,6 @@ impl OneArgs {
         spec.check().map_err(as_text)?;
         Ok(spec)
     }
-}
-
-/// What the machine says of its devices' memory. No program is asked.
-fn look_at_memory(host: &Host) -> Snapshot {
-    let asking = Asking { deadline: Duration::ZERO, cancel: Cancel::new() };
-    look(host, &Wanted::memory(), amd_smi::Format::Json, &asking)
 }
 
 fn as_text(error: crate::probe::SpecError) -> String {
