@@ -25,6 +25,13 @@ const LINE: usize = 300;
 pub struct CellStand {
     /// The worker, with the setting's variables.
     pub stand: Stand,
+    /// What is known.
+    pub known: CellKnown,
+}
+
+/// What is known of a cell before it runs.
+#[derive(Debug, Clone)]
+pub struct CellKnown {
     /// The ISA of the chip, as the kernel says.
     pub native_isa: Option<String>,
     /// The simulated machine, by name.
@@ -49,7 +56,7 @@ pub struct RanCell {
 /// Runs a cell in `times` processes, one after the other; a sign that the machine is not to be trusted, or a signal, ends
 /// it early.
 pub fn run_cell(cell: &Cell, on: &CellStand, times: u32, cancel: &Cancel) -> RanCell {
-    let mut ran = RanCell { record: record(cell, on), stop: None, disturbed: false };
+    let mut ran = RanCell { record: blank(cell, &on.known), stop: None, disturbed: false };
     let request = Request::new(cell.probe.clone(), on.stand.on);
     for _ in 0..times {
         match on.stand.run(&request, cancel) {
@@ -95,7 +102,8 @@ fn disturbs(run: &ProbeRun) -> bool {
     matches!(class, Some(Class::GpuReset | Class::GpuHang | Class::HwsHang | Class::RingTimeout | Class::GpuLost))
 }
 
-fn record(cell: &Cell, on: &CellStand) -> CellRecord {
+/// The record of a cell of which no process was run.
+pub fn blank(cell: &Cell, known: &CellKnown) -> CellRecord {
     CellRecord {
         id: cell.id(),
         probe: cell.probe.id(),
@@ -104,13 +112,13 @@ fn record(cell: &Cell, on: &CellStand) -> CellRecord {
         env: cell.setting.env.clone(),
         kernel: cell.setting.kernel.clone(),
         worker: cell.worker.clone(),
-        reported: on.reported.clone(),
-        machine: on.machine.clone(),
-        device: CellDevice { native_isa: on.native_isa.clone(), ..CellDevice::default() },
+        reported: known.reported.clone(),
+        machine: known.machine.clone(),
+        device: CellDevice { native_isa: known.native_isa.clone(), ..CellDevice::default() },
         libraries: std::collections::BTreeMap::new(),
         runs: Vec::new(),
         not_run: None,
-        again: on.again.clone(),
+        again: known.again.clone(),
     }
 }
 

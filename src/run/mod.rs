@@ -27,7 +27,7 @@ pub use journal::{Earlier, Event, RunFolder, TakeUpError, keep_evidence, keep_te
 pub use kept::{KeptCall, kept_calls};
 pub use loaded::loaded;
 pub use look::{Wanted, look};
-pub use matrix::{CellStand, RanCell, answers_again, run_cell};
+pub use matrix::{CellKnown, CellStand, RanCell, answers_again, blank, run_cell};
 pub use matrix_journal::{EarlierMatrix, MatrixFolder, NotTakenUp, RECORD_FILE};
 pub use record::{
     CaseRecord, CheckRecord, HostRecord, Known, NotSelected, RunInfo, RunProblem, RunRecord, SCHEMA, Seconds, Try,

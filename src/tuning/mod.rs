@@ -6,6 +6,7 @@ mod bootloader;
 mod environment;
 mod ground;
 mod pairing;
+mod proposal;
 mod standing;
 
 pub use asks::{Ask, Asks, asks};
@@ -13,4 +14,5 @@ pub use bootloader::bootloader_lines;
 pub use environment::{Isa, Setting, Trait, effective_isa, settings};
 pub use ground::{Ground, gfx_name};
 pub use pairing::{Fit, FitKind, Stack, fits};
+pub use proposal::{Comes, Proposal, proposed_parameters, proposed_variables};
 pub use standing::{Effect, Ineffective, Standing, repeated, standing, standings};

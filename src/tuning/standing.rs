@@ -237,11 +237,11 @@ fn of_value(parameter: &Parameter, value: String, gfx: &str, ground: &Ground) ->
     }
 }
 
-fn on(gfx: &str) -> String {
+pub(super) fn on(gfx: &str) -> String {
     if gfx.is_empty() { String::new() } else { format!(" on {gfx}") }
 }
 
-fn kernel(ground: &Ground) -> String {
+pub(super) fn kernel(ground: &Ground) -> String {
     let kernel = ground.kernel.map_or("an unknown kernel".to_owned(), |kernel| format!("Linux {kernel}"));
     match ground.driver {
         Some(driver) => format!("{kernel} and AMD's driver {driver}"),

@@ -7,7 +7,7 @@ use rocvet::domain::Status;
 use rocvet::matrix::record::MatrixRecord;
 use rocvet::sim::fault::ProbeFault;
 
-use super::support::{Bench, simulated, spawn, until};
+use super::support::{Bench, COPY, partitions, simulated, spawn, until};
 
 const CONV: &str = "conv2d/f32/1x4x8x8/4x3x3/s1p1d1g1/forward";
 const SUM: &str = "reduce-sum/f32/64/all";
@@ -39,8 +39,9 @@ fn a_sweep_counts_k_of_n_in_every_setting_and_shows_the_grid() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     let run = bench.only_run("r");
     let record = record(&run);
-    // Five settings of the convolution; to a sum a find mode says nothing.
-    assert_eq!(record.cells.len(), 6);
+    // Four settings of the convolution: one of the find modes is the default. To a sum a find mode says nothing.
+    assert_eq!(record.cells.len(), 5);
+    assert!(done.stderr.contains("find=DYNAMIC_HYBRID is the same as none here: it makes no cells"), "{}", done.stderr);
     let at = |probe: &str, setting: &str| {
         record.cells.iter().find(|cell| cell.probe == probe && cell.setting == setting).unwrap()
     };
@@ -56,6 +57,16 @@ fn a_sweep_counts_k_of_n_in_every_setting_and_shows_the_grid() {
         shown.contains("X 0/2 aperture-violation") && shown.contains("~ 1/2") && shown.contains("SIMULATED"),
         "{shown}"
     );
+}
+
+#[test]
+fn memory_in_a_cell_is_judged_by_what_the_machine_shows() {
+    let (_memory, bench, host) = partitions(&["probe=whole_gpu_total"]);
+    bench.must(&["matrix", "run", "--host", &host, "--probe", COPY, "--repeat", "2", "--results", "r"]);
+    let cells = record(&bench.only_run("r")).cells;
+    assert_eq!(cells[0].status(), Some(Status::Fail), "{cells:?}");
+    let evidence = cells[0].runs[0].evidence.join("\n");
+    assert!(evidence.contains("the runtime reports 196592 MiB where the machine gives"), "{evidence}");
 }
 
 #[test]
@@ -145,6 +156,8 @@ fn what_cannot_be_swept_is_refused_with_the_next_step() {
         (vec!["matrix", "run", "--host", &host, "--mitigation", "native-build"], "is another stack"),
         (vec!["matrix", "run", "--host", &host, "--mitigation", "override-rdna"], "nearest: override-rdna"),
         (vec!["matrix", "run", "--host", &host, "--set", "A"], "written like"),
+        (vec!["matrix", "run", "--host", &host, "--set", "HSA_FORCE_FINE_GRAIN_PCIE=1"], "contradicts its aim"),
+        (vec!["matrix", "campaign", "--host", &host, "--set", "HSA_XNACK=yes"], "validate explain env.HSA_XNACK"),
         (vec!["matrix", "run", "--host", &host, "--budget", "soon"], "a time like"),
         (vec!["matrix", "show", "nowhere"], "no finished matrix"),
         (vec!["matrix", "run", "--resume", "nowhere"], "cannot go on"),
@@ -198,13 +211,99 @@ fn boot(host: &str, id: &str, cmdline: &str) {
 }
 
 #[test]
+fn what_a_setting_does_on_the_machine_is_said_before_anything_runs() {
+    const DRY: [&str; 5] = ["--mitigation", "noretry-fragment-size", "--set", "HIP_FORCE_COARSE_GRAIN=1", "--dry-run"];
+    for (machine, keep, says, says_not) in [
+        (
+            "rx5700xt",
+            false,
+            &[
+                "on gfx1010, Linux 6.8, AMD's driver 6.16:",
+                "0 is the default on gfx1010",
+                "9 is the default on gfx1010",
+                "noretry-fragment-size is the same as none here: it makes no cells, and asks for no reboot",
+                "HIP_FORCE_COARSE_GRAIN=1 is the same as none here: it makes no cells; --include-no-ops",
+                "folklore",
+                "\n1 cells, 5 processes",
+            ][..],
+            &["(kernel)"][..],
+        ),
+        (
+            "rx6800xt",
+            false,
+            &["on gfx1030", "the default on gfx1030 is 1", "9 is the default on gfx1030", "(kernel)", "\n2 cells"],
+            &["noretry-fragment-size is the same as none"],
+        ),
+        (
+            "rx5700xt",
+            true,
+            &[
+                "the reboot that it asks for changes nothing",
+                "HIP_FORCE_COARSE_GRAIN=1 is the same as none here\n",
+                "\n3 cells",
+            ],
+            &["makes no cells"],
+        ),
+    ] {
+        let bench = Bench::new();
+        bench.must(&["shim", "sim", "--machine", machine]);
+        for command in ["run", "campaign"] {
+            let keep = if keep { &["--include-no-ops"][..] } else { &[] };
+            let told = bench.must(&[&["matrix", command, "--host", "sim", "--probe", SUM], &DRY[..], keep].concat());
+            for part in says {
+                assert!(told.contains(part), "{machine} {command}: {part}: {told}");
+            }
+            for part in says_not {
+                assert!(!told.contains(part), "{machine} {command}: {part}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_campaign_asks_for_no_reboot_that_changes_nothing_here() {
+    let (_memory, bench, host) = simulated(&[]);
+    let args = ["matrix", "campaign", "--host", &host, "--probe", SUM, "--repeat", "1", "--results"];
+    let mitigation = ["--mitigation", "noretry-fragment-size"];
+    let done = bench.run(&[&args[..], &["r"], &mitigation].concat());
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stderr.contains("amdgpu.noretry=0: no-op, 0 is the default on gfx1010"), "{}", done.stderr);
+    assert_eq!(record(&bench.only_run("r")).cells.len(), 1);
+
+    // Who wants to see it all the same is asked for the reboot, also where the next boot has what is the default.
+    let done = bench.run(&[&args[..], &["k"], &mitigation, &["--include-no-ops"]].concat());
+    assert_eq!(done.code, 5, "{}", done.stderr);
+    let run = bench.only_run("k").display().to_string();
+    let cmdline = fs::read_to_string(Path::new(&host).join("proc/cmdline")).unwrap();
+    boot(&host, "boot-2", &format!("{} amdgpu.noretry=0 amdgpu.vm_fragment_size=9", cmdline.trim()));
+    bench.must(&["matrix", "campaign", "--resume", &run]);
+    assert_eq!(record(Path::new(&run)).cells.len(), 2);
+}
+
+#[test]
+fn a_campaign_plans_by_the_command_line_that_it_was_begun_with() {
+    let bench = Bench::new();
+    let host = bench.path("sim").display().to_string();
+    bench.must(&["shim", &host, "--machine", "rx6800xt"]);
+    let cmdline = fs::read_to_string(Path::new(&host).join("proc/cmdline")).unwrap();
+    let args = ["matrix", "campaign", "--host", &host, "--probe", SUM, "--repeat", "1", "--results", "r"];
+    assert_eq!(bench.run(&[&args[..], &["--mitigation", "noretry-fragment-size"]].concat()).code, 5);
+    // In the boot that the cell waits for its setting is in force already: it is a cell all the same.
+    boot(&host, "boot-2", &format!("{} amdgpu.noretry=0 amdgpu.vm_fragment_size=9", cmdline.trim()));
+    let run = bench.only_run("r").display().to_string();
+    bench.must(&["matrix", "campaign", "--resume", &run]);
+    let cells = record(Path::new(&run)).cells;
+    assert_eq!(cells.iter().map(|cell| cell.passed()).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
 fn a_campaign_goes_over_reboots_and_kills_and_loses_and_repeats_nothing() {
     // The third worker hangs: there the campaign is killed.
     let (_memory, bench, host) = simulated(&["probe=hang@start=3"]);
     let cmdline = fs::read_to_string(Path::new(&host).join("proc/cmdline")).unwrap().trim().to_owned();
     let probes = "--probe reduce-sum/f32/1/all --probe reduce-sum/f32/2/all";
     let args = format!(
-        "matrix campaign --host {host} {probes} --mitigation noretry-fragment-size --mitigation cwsr-off --repeat 1 --results r"
+        "matrix campaign --host {host} {probes} --mitigation runpm-off-cpu-page-tables --mitigation cwsr-off --repeat 1 --results r"
     );
     let words: Vec<&str> = args.split_whitespace().collect();
     let first = bench.run(&words);
@@ -228,14 +327,14 @@ fn a_campaign_goes_over_reboots_and_kills_and_loses_and_repeats_nothing() {
     assert_eq!(second.code, 5, "{}", second.stderr);
     // The one in flight was run again, and the other of that boot.
     assert_eq!(starts(), 5);
-    assert!(second.stdout.contains("amdgpu.noretry=0 amdgpu.vm_fragment_size=9"), "{}", second.stdout);
+    assert!(second.stdout.contains("amdgpu.runpm=0 amdgpu.vm_update_mode=3"), "{}", second.stdout);
 
     // The first group of parameters is still there: the cells wait until it is taken off.
-    boot(&host, "boot-3", &format!("{cmdline} amdgpu.cwsr_enable=0 amdgpu.noretry=0 amdgpu.vm_fragment_size=9"));
+    boot(&host, "boot-3", &format!("{cmdline} amdgpu.cwsr_enable=0 amdgpu.runpm=0 amdgpu.vm_update_mode=3"));
     assert_eq!(bench.run(&["matrix", "campaign", "--resume", &run]).code, 5);
     assert_eq!(starts(), 5);
 
-    boot(&host, "boot-4", &format!("{cmdline} amdgpu.noretry=0 amdgpu.vm_fragment_size=9"));
+    boot(&host, "boot-4", &format!("{cmdline} amdgpu.runpm=0 amdgpu.vm_update_mode=3"));
     let last = bench.run(&["matrix", "campaign", "--resume", &run]);
     assert_eq!(last.code, 0, "{}", last.stderr);
     assert_eq!(starts(), 7);

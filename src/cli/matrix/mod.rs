@@ -1,10 +1,13 @@
 //! `validate matrix`: the crash matrix of this machine, and beside it what was reported.
 
+mod here;
+mod place;
 mod plan;
 mod reported;
 mod run;
 mod show;
 mod sweep;
+mod sweeping;
 
 use clap::{Args, Subcommand};
 

@@ -1,4 +1,5 @@
-//! `--dry-run`: what would run, in which order, for how long, and what was reported of cells like it.
+//! `--dry-run`: what would run, in which order, for how long, what was reported of cells like it, and what each setting does
+//! here.
 
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use crate::cli::list::Screen;
 use crate::matrix::cell::Cell;
 use crate::matrix::risk::{Expected, Risk};
 
+use super::here::SettingHere;
+
 /// Seconds that a process takes where nothing goes wrong: libraries load and the first kernels compile. A guess, which is
 /// said.
 const USUAL: u64 = 10;
@@ -17,6 +20,10 @@ const USUAL: u64 = 10;
 pub(super) struct Plan {
     /// In this order.
     pub(super) cells: Vec<(Cell, Expected)>,
+    /// Every setting that was asked for, also those that make no cells.
+    pub(super) settings: Vec<SettingHere>,
+    /// The GPU and the kernel that settings are judged on.
+    pub(super) ground: String,
     /// Processes for each.
     pub(super) repeat: u32,
     /// Longest time of one process.
@@ -26,14 +33,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The table, and what it amounts to.
-    pub(super) fn table(&self, screen: Screen) -> String {
-        let mut table = Table::new();
-        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        match screen.width {
-            Some(width) => table.set_width(width),
-            None => table.set_content_arrangement(ContentArrangement::Disabled),
-        };
+    /// The cells, the settings, and what it amounts to.
+    pub(super) fn text(&self, screen: Screen) -> String {
+        let mut table = table(screen);
         table.set_header(["probe", "setting", "worker", "reported of such cells"]);
         for (cell, expected) in &self.cells {
             let reported = match expected.report {
@@ -47,8 +49,25 @@ impl Plan {
             };
             table.add_row([cell.probe.id(), setting, cell.worker.clone(), reported]);
         }
-        let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
-        lines.concat() + "\n" + &self.sum()
+        [lines(&table), self.settings(screen), "\n".to_owned(), self.sum()].concat()
+    }
+
+    /// What each setting does here, one line for each of its parameters and variables.
+    fn settings(&self, screen: Screen) -> String {
+        let mut table = table(screen);
+        table.set_header(["setting", "sets", "here", "why"]);
+        let mut for_nothing = String::new();
+        for setting in &self.settings {
+            for (at, proposal) in setting.proposals.iter().enumerate() {
+                let name = if at == 0 { setting.name.as_str() } else { "" };
+                table.add_row([name, &proposal.shown, proposal.comes.word(), &proposal.why]);
+            }
+            for_nothing.extend(setting.told().map(|told| told + "\n"));
+        }
+        if table.row_iter().next().is_none() {
+            return String::new();
+        }
+        format!("\non {}:\n{}{for_nothing}", self.ground, lines(&table))
     }
 
     /// In one paragraph.
@@ -71,6 +90,20 @@ impl Plan {
             told(worst),
         )
     }
+}
+
+fn table(screen: Screen) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    match screen.width {
+        Some(width) => table.set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    table
+}
+
+fn lines(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 /// A duration for people: `90 s`, `25 min`, `3.5 h`.

@@ -7,15 +7,17 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 
 use crate::cli::exit::Failure;
-use crate::host::simulated::{Faces, KMSG_FILE, create};
+use crate::cli::stand;
+use crate::host::Host;
+use crate::host::simulated::{Faces, create};
 use crate::matrix::cell::Cell;
 use crate::matrix::record::CellRun;
 use crate::matrix::reproduction::{How, Play, reproductions};
 use crate::matrix::setting::Setting;
-use crate::probe::stand::{Engine, Stand};
+use crate::probe::stand::Engine;
 use crate::probe::supervise::Limits;
 use crate::process::{self, Cancel};
-use crate::run::CellStand;
+use crate::run::{CellKnown, CellStand};
 use crate::sim::{Fault, Machine, machine_named};
 use crate::witness::tree::Tree;
 
@@ -52,25 +54,35 @@ pub(super) fn cells() -> Vec<ReportedCell> {
 }
 
 impl ReportedCell {
-    /// Its machine, made in this empty folder, and the worker on it.
+    /// What is known of it before its machine is made.
     ///
     /// # Errors
-    /// The folder cannot be written.
-    pub(super) fn stand(&self, folder: &Path, limits: &Limits) -> Result<CellStand, Failure> {
-        let program = std::env::current_exe().context("find this executable").map_err(Failure::unavailable)?;
-        let machine = machine_named(&self.play.machine).map_err(|problem| Failure::from(anyhow!(problem)))?;
-        let machine = Machine { faults: self.play.faults.clone(), ..machine };
-        create(folder, &machine, Faces::Both).map_err(Failure::unavailable)?;
-        let mut stand = Stand::simulated(&program, folder, folder.join(KMSG_FILE));
-        stand.limits = Limits { settle: stand.limits.settle, ..*limits };
-        stand.worker.env = self.cell.setting.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Ok(CellStand {
-            stand,
+    /// There is no such machine.
+    pub(super) fn known(&self) -> Result<CellKnown, Failure> {
+        let machine = self.machine()?;
+        Ok(CellKnown {
             native_isa: native_isa(&machine),
             machine: Some(self.play.machine.clone()),
             reported: Some(self.id.clone()),
             again: self.again(&machine.faults),
         })
+    }
+
+    /// Its machine, made in this empty folder, and the worker on it.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(super) fn stand(&self, folder: &Path, limits: &Limits) -> Result<CellStand, Failure> {
+        create(folder, &self.machine()?, Faces::Both).map_err(Failure::unavailable)?;
+        let mut stand = stand::simulated(&Host::open(folder).map_err(Failure::unavailable)?)?;
+        stand.limits = Limits { settle: stand.limits.settle, ..*limits };
+        stand.worker.env = self.cell.setting.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Ok(CellStand { stand, known: self.known()? })
+    }
+
+    fn machine(&self) -> Result<Machine, Failure> {
+        let machine = machine_named(&self.play.machine).map_err(|problem| Failure::from(anyhow!(problem)))?;
+        Ok(Machine { faults: self.play.faults.clone(), ..machine })
     }
 
     /// How many processes: as often as the report needs, at least.
@@ -121,6 +133,6 @@ pub(super) fn apart(cell: &Cell, host: &Path, cancel: &Cancel) -> Result<Vec<Cel
 }
 
 /// The ISA of a simulated machine's chip.
-pub(super) fn native_isa(machine: &Machine) -> Option<String> {
+fn native_isa(machine: &Machine) -> Option<String> {
     crate::facts::part(&machine.part).map(|part| part.gfx.clone())
 }

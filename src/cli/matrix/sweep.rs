@@ -52,6 +52,9 @@ pub(super) struct SweepArgs {
     /// This variable in the worker's environment, beside without it
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, String)>,
+    /// Run also what changes nothing on this machine: a value that is in force anyway, a variable that nobody reads
+    #[arg(long)]
+    pub(super) include_no_ops: bool,
 }
 
 impl SweepArgs {
