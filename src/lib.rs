@@ -12,6 +12,8 @@ pub mod pseudonym;
 
 pub mod filelock;
 
+pub mod document;
+
 pub mod process;
 
 pub mod sim;

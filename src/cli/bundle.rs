@@ -11,7 +11,7 @@ use crate::run::{RECORD_FILE, RunRecord};
 use crate::witness::tree::{Tree, TreeProblem};
 
 use super::exit::{Exit, Failure, Outcome};
-use super::{results, resume};
+use super::{console, results, resume};
 
 /// Largest record that is read.
 const LARGEST_RECORD: usize = 256 << 20;
@@ -90,16 +90,16 @@ fn record(tree: &Tree, folder: &Path) -> Result<Record, Failure> {
     let refused = |name: &str, problem: String| Failure::usage(anyhow!("{}: {problem}", folder.join(name).display()));
     match tree.read("run.json", LARGEST_RECORD) {
         Ok(bytes) => {
-            let record = RunRecord::parse(&bytes).map_err(|problem| refused("run.json", problem.to_string()))?;
-            return Ok(Record::Run(Box::new(record)));
+            let read = RunRecord::read(&bytes).map_err(|problem| refused("run.json", problem.to_string()))?;
+            return Ok(Record::Run(Box::new(console::all_told(read, &folder.join("run.json")))));
         }
         Err(error) if error.problem == TreeProblem::Missing => {}
         Err(error) => return Err(refused("run.json", error.problem.to_string())),
     }
     match tree.read(RECORD_FILE, MatrixRecord::MAX_BYTES) {
         Ok(bytes) => {
-            let record = MatrixRecord::from_json(&bytes).map_err(|problem| refused(RECORD_FILE, problem))?;
-            Ok(Record::Matrix(Box::new(record)))
+            let read = MatrixRecord::read(&bytes).map_err(|problem| refused(RECORD_FILE, problem.to_string()))?;
+            Ok(Record::Matrix(Box::new(console::all_told(read, &folder.join(RECORD_FILE)))))
         }
         Err(error) if error.problem == TreeProblem::Missing => {
             let cut_off = tree.read_start("events.jsonl", 1).is_ok();

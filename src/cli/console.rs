@@ -1,10 +1,12 @@
 //! The terminal: progress on standard error, reports on standard output, colour only where it is wanted.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::document::Document;
 use crate::report::{Paper, Style};
 use crate::run::{CaseRecord, Progress, as_expected};
 use crate::scenario::Case;
@@ -49,6 +51,14 @@ pub fn print(bytes: &[u8]) -> io::Result<()> {
 pub fn note(line: &str) {
     // Nothing is left to tell of it when even standard error is gone.
     let _ = writeln!(anstream::AutoStream::auto(io::stderr().lock()), "{line}");
+}
+
+/// What a document says, once it is told what of it was left out.
+pub fn all_told<T>(read: Document<T>, place: &Path) -> T {
+    if let Some(unread) = read.unread() {
+        note(&format!("note: {}: {unread}", place.display()));
+    }
+    read.value
 }
 
 /// A progress bar on a terminal; nothing otherwise.

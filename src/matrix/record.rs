@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::{self, Document, DocumentProblem};
 use crate::domain::{Provenance, Status, StatusWord};
 use crate::facts::Class;
 use crate::probe::verdict::of_repeats;
 
 use super::agreement::Seen;
 
-/// Format name and major version. A reader refuses another major version.
+/// Format name and major version. A reader refuses another major version; a key that may be absent can be added without one
+/// ([`document`]).
 pub const SCHEMA: &str = "rocvet.matrix/1";
 
 /// A matrix, whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct MatrixRecord {
     /// [`SCHEMA`].
     pub schema: String,
@@ -39,7 +40,6 @@ pub struct MatrixRecord {
 
 /// What came of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CellRecord {
     /// What names it.
     pub id: String,
@@ -76,7 +76,6 @@ pub struct CellRecord {
 
 /// The GPU of a cell.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CellDevice {
     /// Its name.
     pub name: Option<String>,
@@ -105,7 +104,6 @@ pub struct CellRun {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RunFile {
     status: StatusWord,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -144,21 +142,14 @@ impl MatrixRecord {
     /// Largest file that is read: some thousands of cells take a few MiB.
     pub const MAX_BYTES: usize = 256 << 20;
 
-    /// Reads a record.
+    /// Reads a record, which may come from anywhere.
     ///
     /// # Errors
-    /// It is none, or of another major version.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Head {
-            schema: String,
-        }
-        let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if head.schema != SCHEMA {
-            let schema: String = head.schema.chars().take(60).collect();
-            return Err(format!("schema {schema:?}, and this program reads {SCHEMA}"));
-        }
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    /// It is none, or of another major version; says which key and where.
+    pub fn read(bytes: &[u8]) -> Result<Document<Self>, DocumentProblem> {
+        let read: Document<Self> = document::read(bytes, SCHEMA)?;
+        document::named_once("cells", read.value.cells.iter().map(|cell| cell.id.as_str()))?;
+        Ok(read)
     }
 }
 
@@ -243,7 +234,7 @@ pub(super) mod tests {
         let crash = Status::Crash { signal: Signal(6) };
         let record = record(&[Status::Pass, crash.clone()]);
         let text = serde_json::to_vec(&record).unwrap();
-        assert_eq!(MatrixRecord::from_json(&text).unwrap(), record);
+        assert_eq!(MatrixRecord::read(&text).unwrap().value, record);
         assert_eq!((record.cells[0].status(), record.cells[0].passed()), (Some(Status::Flaky), 1));
         assert_eq!(record.cells[0].seen()[1].status, crash);
     }
@@ -252,16 +243,16 @@ pub(super) mod tests {
     fn what_is_no_record_is_refused() {
         let text = serde_json::to_string(&record(&[Status::Pass])).unwrap();
         for (from, to, part) in [
-            (SCHEMA, "rocvet.matrix/2", "this program reads rocvet.matrix/1"),
+            (SCHEMA, "rocvet.matrix/2", "this program reads \"rocvet.matrix/1\""),
             ("\"seconds\":1.5", "\"seconds\":-1.0", "is no duration"),
             ("\"status\":\"pass\"", "\"status\":\"crash\"", "needs a detail"),
-            ("\"setting\"", "\"settings\"", "unknown field"),
+            ("\"setting\"", "\"settings\"", "missing field `setting`"),
         ] {
             let changed = text.replace(from, to);
             assert_ne!(changed, text, "{from}");
-            let error = MatrixRecord::from_json(changed.as_bytes()).unwrap_err();
+            let error = MatrixRecord::read(changed.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
-        assert!(MatrixRecord::from_json(b"{}").unwrap_err().contains("schema"));
+        assert!(MatrixRecord::read(b"{}").unwrap_err().to_string().contains("schema"));
     }
 }

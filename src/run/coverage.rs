@@ -10,7 +10,6 @@ use super::record::CaseRecord;
 
 /// Checks evaluated out of checks planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Coverage {
     /// Checks planned, in cases that expect everything to be met.
     pub planned: usize,
@@ -22,7 +21,6 @@ pub struct Coverage {
 
 /// Checks not evaluated for one kind of reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Gaps {
     /// In words.
     pub reason: String,

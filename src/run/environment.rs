@@ -17,7 +17,6 @@ const DISKS: [&str; 4] = ["BOOT_IMAGE", "root", "resume", "initrd"];
 
 /// On what something ran. What could not be read is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Environment {
     /// What must be the same for two results to be compared: `part`, `gfx`, `gpus`, `platform`, `modes`, and of a simulated
     /// machine its `caller`.
@@ -30,7 +29,6 @@ pub struct Environment {
 
 /// What a case asks, as two hashes: 16 hexadecimal digits of a SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Question {
     /// Of the scenario file's text. Results of different texts are not compared.
     pub scenario: String,

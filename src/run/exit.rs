@@ -9,7 +9,6 @@ use super::record::CaseRecord;
 
 /// Exit code of `validate run`, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Exit {
     /// Process exit code.
     pub code: u8,

@@ -29,7 +29,5 @@ pub use loaded::loaded;
 pub use look::{Wanted, look};
 pub use matrix::{CellKnown, CellStand, RanCell, answers_again, blank, run_cell};
 pub use matrix_journal::{EarlierMatrix, MatrixFolder, NotTakenUp, RECORD_FILE};
-pub use record::{
-    CaseRecord, CheckRecord, HostRecord, Known, NotSelected, RunInfo, RunProblem, RunRecord, SCHEMA, Seconds, Try,
-};
+pub use record::{CaseRecord, CheckRecord, HostRecord, Known, NotSelected, RunInfo, RunRecord, SCHEMA, Seconds, Try};
 pub use stands::Stands;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::check::{Finding, Gap, GapKind, Judged, Verdict};
+use crate::document::{self, Document, DocumentProblem};
 use crate::domain::{CheckId, Expect, Meaning, Provenance, Status, StatusWord};
 use crate::plan::{Excluded, Undecided};
 use crate::scenario::Case;
@@ -14,13 +16,12 @@ use super::coverage::Coverage;
 use super::environment::{Environment, Question};
 use super::exit::Exit;
 
-/// Format name and major version. A reader refuses another major version; a field that may be absent can be added without one,
-/// since every record written before then still reads.
+/// Format name and major version. A reader refuses another major version. A field that may be absent can be added without
+/// one: every record written before then still reads, and who does not know it leaves it out and says so ([`document`]).
 pub const SCHEMA: &str = "rocvet.run/1";
 
 /// One run, whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct RunRecord {
     /// [`SCHEMA`].
     pub schema: String,
@@ -45,7 +46,6 @@ pub struct RunRecord {
 
 /// When a run was made, by which program, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct RunInfo {
     /// Run id; starts with the UTC time.
     pub id: String,
@@ -70,7 +70,6 @@ pub struct RunInfo {
 
 /// Cases that were read and not planned, for one kind of reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct NotSelected {
     /// In words that follow the number.
     pub reason: String,
@@ -80,7 +79,6 @@ pub struct NotSelected {
 
 /// What a run ran on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct HostRecord {
     /// In words: "each scenario's simulated machine", or a host folder.
     pub description: String,
@@ -126,7 +124,6 @@ pub struct CaseRecord {
 
 /// A case as the file spells it: the status is a word, and its detail stands beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 struct CaseFile {
     /// Case id: scenario path, then `::` and the variant.
     id: String,
@@ -245,11 +242,24 @@ impl TryFrom<CaseFile> for CaseRecord {
 /// A duration in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
-pub struct Seconds(pub f64);
+pub struct Seconds(#[serde(deserialize_with = "seconds")] pub f64);
+
+/// Longest duration that a record may state: three hundred years.
+const LONGEST: f64 = 1e10;
+
+/// # Errors
+/// It is no duration.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    if (0.0..=LONGEST).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(D::Error::custom(format_args!("{seconds} seconds are no duration")))
+    }
+}
 
 /// How a case came out one of the times that it was run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Try {
     /// How it came out.
     pub status: StatusWord,
@@ -259,7 +269,7 @@ pub struct Try {
 
 /// What a baseline knows of a case. It never changes the status: what the machine did stays what is said of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Known {
     /// That it fails so.
     Failure {
@@ -304,20 +314,8 @@ impl Known {
     }
 }
 
-/// The bytes are no record of a run that this program reads.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RunProblem {
-    /// Another format, or another major version of this one.
-    #[error("key `schema`: it says {0:?}, and this program reads {SCHEMA:?}")]
-    Schema(String),
-    /// It is not such a document.
-    #[error("not a record of a run: {0}")]
-    Malformed(String),
-}
-
 /// One check of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct CheckRecord {
     /// Check id.
     pub check: CheckId,
@@ -346,23 +344,10 @@ impl RunRecord {
     ///
     /// # Errors
     /// Another version, or another document; says which key and where.
-    pub fn parse(bytes: &[u8]) -> Result<Self, RunProblem> {
-        /// Read first: a later version may have other keys, and the version is then the better message.
-        #[derive(Deserialize)]
-        struct Version {
-            schema: String,
-        }
-        let malformed = |error: serde_json::Error| RunProblem::Malformed(error.to_string());
-        let Version { schema } = serde_json::from_slice(bytes).map_err(malformed)?;
-        if schema != SCHEMA {
-            return Err(RunProblem::Schema(schema.chars().take(64).collect()));
-        }
-        let record: Self = serde_json::from_slice(bytes).map_err(malformed)?;
-        let mut ids = BTreeSet::new();
-        match record.cases.iter().find(|case| !ids.insert(&case.id)) {
-            Some(twice) => Err(RunProblem::Malformed(format!("key `cases`: {:?} is there twice", twice.id))),
-            None => Ok(record),
-        }
+    pub fn read(bytes: &[u8]) -> Result<Document<Self>, DocumentProblem> {
+        let read: Document<Self> = document::read(bytes, SCHEMA)?;
+        document::named_once("cases", read.value.cases.iter().map(|case| case.id.as_str()))?;
+        Ok(read)
     }
 }
 

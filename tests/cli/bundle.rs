@@ -115,7 +115,7 @@ fn an_archive_says_what_failed_and_how_to_see_it_again_and_names_nobody() {
     assert!(page.contains("ISA, effective      the native one"), "{page}");
     assert!(!page.contains("--host /"), "the machine of the case is gone: {page}");
     assert!(!page.contains("add/f32/8x8"), "what is right needs no script: {page}");
-    let kept = RunRecord::parse(files["run.json"].as_bytes()).unwrap();
+    let kept = RunRecord::read(files["run.json"].as_bytes()).unwrap().value;
     assert_eq!(kept.cases.len(), 1, "only what failed");
     assert!(files["left-out.txt"].contains("good"), "{}", files["left-out.txt"]);
     assert!(files["left-out.txt"].contains("host names"), "{}", files["left-out.txt"]);
@@ -192,7 +192,7 @@ fn a_matrix_is_told_with_k_of_n_and_both_isas() {
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    let cells = MatrixRecord::from_json(files["matrix.json"].as_bytes()).unwrap().cells;
+    let cells = MatrixRecord::read(files["matrix.json"].as_bytes()).unwrap().value.cells;
     assert_eq!(cells.iter().map(|cell| cell.probe.as_str()).collect::<Vec<_>>(), ["matmul/f32/8x8x8"]);
     assert!(files["left-out.txt"].contains("reduce-sum"), "{}", files["left-out.txt"]);
 }

@@ -212,7 +212,7 @@ fn what_is_no_run_is_refused_with_the_reason() {
     for (name, text, part) in [
         ("empty", String::new(), "not a record of a run"),
         ("later", good.replace("rocvet.run/1", "rocvet.run/2"), "it says \"rocvet.run/2\""),
-        ("field", good.replacen("\"title\"", "\"titel\"", 1), "unknown field `titel`"),
+        ("field", good.replacen("\"title\"", "\"titel\"", 1), "missing field `title`"),
         ("status", good.replacen("\"status\": \"pass\"", "\"status\": \"fine\"", 1), "fine"),
         ("deep", "[".repeat(100_000), "not a record of a run"),
     ] {

@@ -13,6 +13,7 @@ mod hardware;
 mod host;
 mod hostile;
 mod interrupt;
+mod later;
 mod matrix;
 mod names;
 mod output;

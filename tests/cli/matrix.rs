@@ -13,7 +13,7 @@ const CONV: &str = "conv2d/f32/1x4x8x8/4x3x3/s1p1d1g1/forward";
 const SUM: &str = "reduce-sum/f32/64/all";
 
 fn record(run: &Path) -> MatrixRecord {
-    MatrixRecord::from_json(&fs::read(run.join("matrix.json")).unwrap()).unwrap()
+    MatrixRecord::read(&fs::read(run.join("matrix.json")).unwrap()).unwrap().value
 }
 
 #[test]

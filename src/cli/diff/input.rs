@@ -110,7 +110,7 @@ fn read(folder: &Path, file: &str) -> Result<RunRecord, Failure> {
     let path = folder.join(file);
     let read = || -> anyhow::Result<RunRecord> {
         let bytes = Tree::open(folder)?.read(file, LARGEST_RUN).map_err(|error| anyhow!(error.problem))?;
-        Ok(RunRecord::parse(&bytes)?)
+        Ok(console::all_told(RunRecord::read(&bytes).context("not a record of a run")?, &path))
     };
     read().with_context(|| format!("read {}", path.display())).map_err(Failure::usage)
 }

@@ -56,5 +56,7 @@ pub(super) fn read(folder: &Path) -> Result<MatrixRecord, Failure> {
     let none = "no finished matrix; `validate matrix run` makes one, and `--resume` goes on with one that was cut off";
     let bytes = bytes.map_err(|error| Failure::usage(anyhow!("{error}: {none}")))?;
     let place = folder.join(RECORD_FILE);
-    MatrixRecord::from_json(&bytes).map_err(|problem| Failure::usage(anyhow!("{}: {problem}", place.display())))
+    let read = MatrixRecord::read(&bytes);
+    let read = read.map_err(|problem| Failure::usage(anyhow!("{}: not a matrix: {problem}", place.display())))?;
+    Ok(console::all_told(read, &place))
 }
