@@ -101,7 +101,7 @@ fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
         elapsed: &|| began.elapsed(),
         compute: &compute,
     };
-    let used = engine::has_the_gpu(request, &world).then_some(engine::USED);
+    let used = engine::has_the_gpu(request, &world).then(|| machine.worker_memory());
     simulated::show_user(host, &machine, world.pid, used)?;
     let ending = engine::serve(request, &world, &mut mouth)?;
     match fault {

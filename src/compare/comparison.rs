@@ -11,6 +11,7 @@ use super::case::CaseChange;
 use super::class::Class;
 use super::drift::{Drift, Shapes, drift};
 use super::facts::{self, FactChange};
+use super::memory::Memories;
 use super::pair::pairs;
 use super::timing::{Timing, Timings};
 
@@ -31,15 +32,17 @@ pub struct Side {
 pub struct Rules {
     /// Where a side is mixed, the probability by chance alone below which it counts as changed.
     pub significance: f64,
-    /// Least number of durations on each side.
+    /// Least number of durations, and of processes whose memory was counted, on each side.
     pub samples: usize,
     /// How much longer a case has to take, as a share: 0.2 is a fifth.
     pub threshold: f64,
+    /// How much more or less memory has to be, as a share.
+    pub memory_threshold: f64,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { significance: 0.05, samples: 5, threshold: 0.2 }
+        Self { significance: 0.05, samples: 5, threshold: 0.2, memory_threshold: 0.1 }
     }
 }
 
@@ -58,6 +61,8 @@ pub struct Comparison {
     pub cases: Vec<CaseChange>,
     /// Durations.
     pub timings: Timings,
+    /// Memory of the probes.
+    pub memory: Memories,
     /// Facts of the hosts that changed.
     pub facts: Vec<FactChange>,
     /// How amd-smi's JSON drifted.
@@ -95,14 +100,14 @@ pub fn compare(base: &Side, candidate: &Side, rules: Rules) -> Comparison {
     let pairs = pairs(&base.runs, &candidate.runs);
     let mut cases: Vec<CaseChange> = pairs.iter().filter_map(|pair| CaseChange::of(pair, rules.significance)).collect();
     let comparable = |change: &CaseChange| !matches!(change.class, Class::NotComparable | Class::Missing);
-    let timed = pairs.iter().zip(&cases).filter(|(_, change)| comparable(change)).map(|(pair, _)| pair);
-    let timings = Timings::of(timed, &rules);
+    let both = || pairs.iter().zip(&cases).filter(|(_, change)| comparable(change)).map(|(pair, _)| pair);
+    let (timings, memory) = (Timings::of(both(), &rules), Memories::of(both(), &rules));
     cases.sort_by(|left, right| (left.class, &left.id).cmp(&(right.class, &right.id)));
     let mut counts: BTreeMap<Class, usize> = Class::ALL.into_iter().map(|class| (class, 0)).collect();
     for case in &cases {
         *counts.entry(case.class).or_default() += 1;
     }
-    let exit = exit(&counts, &timings);
+    let exit = exit(&counts, &timings, &memory);
     Comparison {
         schema: SCHEMA.to_owned(),
         sides: Sides {
@@ -113,6 +118,7 @@ pub fn compare(base: &Side, candidate: &Side, rules: Rules) -> Comparison {
         counts,
         cases,
         timings,
+        memory,
         facts: facts::of_runs(&base.runs, &candidate.runs),
         drift: drift(&base.shapes, &candidate.shapes),
         exit,
@@ -150,24 +156,22 @@ impl From<&RunRecord> for SideRun {
 }
 
 /// The worst decides, as for a run: a regression, then what nobody can tell, then what became better.
-fn exit(counts: &BTreeMap<Class, usize>, timings: &Timings) -> Exit {
+fn exit(counts: &BTreeMap<Class, usize>, timings: &Timings, memory: &Memories) -> Exit {
     let sum = |wanted: fn(Class) -> bool| -> usize {
         counts.iter().filter(|(class, _)| wanted(**class)).map(|(_, count)| count).sum()
     };
     let regressions = sum(Class::is_regression);
     let slower = timings.changes.iter().filter(|change| change.change == Timing::Slower).count();
+    let memory = memory.changes.iter().filter(|change| change.worse).count();
     let untold = sum(Class::is_untold);
     let fixed = sum(|class| class == Class::Fixed);
     let all: usize = counts.values().sum();
-    let (code, reason) = if regressions + slower > 0 {
-        (
-            1,
-            format!(
-                "{} worse{}",
-                regressions + slower,
-                if slower > 0 { format!(" ({slower} slower)") } else { String::new() }
-            ),
-        )
+    let measured = [(slower, "slower"), (memory, "with less memory to spare")];
+    let measured: Vec<_> = measured.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let worse = regressions + slower + memory;
+    let (code, reason) = if worse > 0 {
+        let measured = if measured.is_empty() { String::new() } else { format!(" ({})", measured.join(", ")) };
+        (1, format!("{worse} worse{measured}"))
     } else if all == 0 {
         (4, "there is no case on either side".to_owned())
     } else if untold > 0 {

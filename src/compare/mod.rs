@@ -1,12 +1,14 @@
 //! Two sides, each of one or more runs: what changed between them, and what cannot be told. Pure.
 
 mod baseline;
+mod bootstrap;
 mod case;
 mod class;
 mod comparison;
 mod drift;
 mod facts;
 mod fisher;
+mod memory;
 mod pair;
 mod tally;
 mod timing;
@@ -17,5 +19,6 @@ pub use class::Class;
 pub use comparison::{Comparison, Rules, SCHEMA, Side, SideRun, Sides, compare};
 pub use drift::{Change, Drift, Drifted, Shapes};
 pub use facts::FactChange;
+pub use memory::{Amount, Measure, Memories, MemoryChange};
 pub use tally::Tally;
 pub use timing::{Timing, TimingChange, Timings};

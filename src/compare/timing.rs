@@ -1,21 +1,15 @@
 //! Durations, compared: never from one sample, never of simulated machines.
 
-use fastrand::Rng;
 use serde::Serialize;
 
 use crate::domain::{Meaning, Provenance};
 
 use super::Rules;
+use super::bootstrap::{Beyond, Ratio};
 use super::pair::{Pair, Record};
 
-/// Times that each side is sampled anew.
-const RESAMPLES: usize = 2000;
-
-/// Where the generator of the samples begins: the same input gives the same interval.
-const SEED: u64 = 0x0072_6f63_7665_7400;
-
-/// Share of the resampled ratios that the interval leaves out at each end: what is left is 95 %.
-const TAIL: f64 = 0.025;
+/// The shortest duration that is a sample, in seconds: records round to a thousand times as much.
+const SHORTEST: f64 = 1e-9;
 
 /// Durations of all cases, compared.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -81,21 +75,25 @@ impl Timings {
                 }
             }
         }
-        let cases = |count: usize| if count == 1 { "1 case".to_owned() } else { format!("{count} cases") };
         timings.notes = untimed
             .into_iter()
             .map(|(why, count)| match why {
                 Untimed::NotHardware => format!(
                     "{} not on hardware on both sides: how long a simulated or recorded machine takes is this computer's",
-                    cases(count)
+                    counted(count)
                 ),
                 Untimed::Few(n) => {
-                    format!("{}: not enough samples (n={n}; need {}: --repeat)", cases(count), rules.samples)
+                    format!("{}: not enough samples (n={n}; need {}: --repeat)", counted(count), rules.samples)
                 }
             })
             .collect();
         timings
     }
+}
+
+/// `1 case`, `2 cases`.
+pub(super) fn counted(cases: usize) -> String {
+    if cases == 1 { "1 case".to_owned() } else { format!("{cases} cases") }
 }
 
 fn samples(pair: &Pair<'_>, least: usize) -> Result<(Vec<f64>, Vec<f64>), Untimed> {
@@ -121,52 +119,27 @@ fn durations(records: &[Record<'_>]) -> Vec<f64> {
         all.extend(expected.map(|each| each.duration.0));
     }
     // A record may come from anywhere: what is no duration is no sample.
-    all.retain(|seconds| seconds.is_finite() && *seconds > 0.0);
+    all.retain(|seconds| seconds.is_finite() && *seconds >= SHORTEST);
     all
 }
 
-/// A change when the whole bootstrap interval of the ratio of medians lies beyond the threshold.
-///
-/// Source: B. Efron, "Bootstrap methods: another look at the jackknife" (1979), the percentile interval.
+/// The change of one case's duration, if there is one.
 fn change(id: &str, base: &[f64], candidate: &[f64], threshold: f64) -> Option<TimingChange> {
-    let mut random = Rng::with_seed(SEED);
-    let mut again = |samples: &[f64]| -> f64 {
-        median(samples.iter().filter_map(|_| samples.get(random.usize(..samples.len())).copied()).collect())
-    };
-    let mut ratios: Vec<f64> = (0..RESAMPLES).map(|_| again(candidate) / again(base)).collect();
-    ratios.sort_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a small number of samples"
-    )]
-    let cut = (RESAMPLES as f64 * TAIL) as usize;
-    let (low, high) = (*ratios.get(cut)?, *ratios.get(RESAMPLES - 1 - cut)?);
-    let change = if low > 1.0 + threshold {
-        Timing::Slower
-    } else if high < 1.0 / (1.0 + threshold) {
-        Timing::Faster
-    } else {
-        return None;
+    let ratio = Ratio::of(base, candidate)?;
+    let change = match ratio.beyond(threshold)? {
+        Beyond::Above => Timing::Slower,
+        Beyond::Below => Timing::Faster,
     };
     Some(TimingChange {
         id: id.to_owned(),
         change,
-        base: median(base.to_vec()),
+        base: ratio.base,
         base_samples: base.len(),
-        candidate: median(candidate.to_vec()),
+        candidate: ratio.candidate,
         candidate_samples: candidate.len(),
-        low,
-        high,
+        low: ratio.low,
+        high: ratio.high,
     })
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    let at = |place: usize| samples.get(place).copied().unwrap_or_default();
-    let middle = samples.len() / 2;
-    if samples.len() % 2 == 1 { at(middle) } else { f64::midpoint(at(middle.saturating_sub(1)), at(middle)) }
 }
 
 #[cfg(test)]
@@ -188,13 +161,5 @@ mod tests {
         assert_eq!(called(&times(1.1), 0.05), Some(Timing::Slower));
         // The median is half as much again, and the samples are all over the place.
         assert_eq!(called(&[0.7, 0.8, 1.5, 1.5, 2.9, 1.0], 0.2), None);
-    }
-
-    #[test]
-    fn the_same_samples_give_the_same_interval() {
-        let candidate = BASE.map(|seconds| seconds * 2.0);
-        assert_eq!(change("x", &BASE, &candidate, 0.2), change("x", &BASE, &candidate, 0.2));
-        let interval = change("x", &BASE, &candidate, 0.2).unwrap();
-        assert!(interval.low > 1.9 && interval.high < 2.1 && interval.low <= interval.high, "{interval:?}");
     }
 }

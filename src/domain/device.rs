@@ -33,6 +33,9 @@ impl DeviceKind {
 pub struct MemoryReport {
     /// All of the device's memory, as the runtime says.
     pub total: Bytes,
+    /// What of it was free before anything was done, as the runtime says; `None` where it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free: Option<Bytes>,
     /// Most that was allocated at once.
     pub allocated: Bytes,
     /// What was written, read back and compared.
@@ -53,6 +56,7 @@ impl MemoryReport {
     pub const fn begun(total: Bytes) -> Self {
         Self {
             total,
+            free: None,
             allocated: Bytes(0),
             checked: Bytes(0),
             mismatches: 0,

@@ -181,7 +181,7 @@ fn is_other(total: Bytes, capacity: Bytes) -> bool {
 
 /// What cannot be, whatever the device does.
 fn impossible(operation: &Memory, report: &MemoryReport) -> Option<String> {
-    let MemoryReport { total, allocated, checked, mismatches, refused, neighbour, copying: _ } = report;
+    let MemoryReport { total, free: _, allocated, checked, mismatches, refused, neighbour, copying: _ } = report;
     let at_once = match operation {
         Memory::Churn { .. } | Memory::Copy { .. } => false,
         Memory::Ladder { .. } | Memory::OutOfMemory | Memory::Isolation { .. } | Memory::PastLimit => true,

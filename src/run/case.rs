@@ -16,6 +16,7 @@ use super::execute::as_expected;
 use super::journal::keep_evidence;
 use super::loaded::{loaded, of_probes};
 use super::look::Wanted;
+use super::memory::taken;
 use super::observe::{Bench, observe};
 use super::record::{CaseRecord, CheckRecord};
 use super::stands::Stands;
@@ -107,8 +108,8 @@ impl Bed {
             Lab::Given(_) => true,
         };
         let evidence = kept.then(|| keep_evidence(&self.folder, &case.id, &seen).map_err(told)).transpose()?;
-        let (findings, loaded) = (CheckRecord::of(&verdict), of_probes(&seen.probes));
-        Ok(CaseRecord { findings, loaded, evidence, ..CaseRecord::unfinished(case, verdict.status().clone()) })
+        let (findings, memory, loaded) = (CheckRecord::of(&verdict), taken(&seen.probes), of_probes(&seen.probes));
+        Ok(CaseRecord { findings, memory, loaded, evidence, ..CaseRecord::unfinished(case, verdict.status().clone()) })
     }
 }
 

@@ -81,6 +81,7 @@ mod tests {
             status,
             findings: Vec::new(),
             duration: Seconds(0.0),
+            memory: Vec::new(),
             tries: Vec::new(),
             question: None,
             environment: None,

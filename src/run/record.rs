@@ -15,6 +15,7 @@ use crate::scenario::Case;
 use super::coverage::Coverage;
 use super::environment::{Environment, Question};
 use super::exit::Exit;
+use super::memory::ProbeTook;
 
 /// Format name and major version. A reader refuses another major version. A field that may be absent can be added without
 /// one: every record written before then still reads, and who does not know it leaves it out and says so ([`document`]).
@@ -106,6 +107,8 @@ pub struct CaseRecord {
     pub findings: Vec<CheckRecord>,
     /// Wall time.
     pub duration: Seconds,
+    /// What its probes took of a GPU's memory.
+    pub memory: Vec<ProbeTook>,
     /// Every time that it was run, in order, where that was more than once.
     pub tries: Vec<Try>,
     /// What it asks; absent in records of an earlier version.
@@ -142,6 +145,9 @@ struct CaseFile {
     findings: Vec<CheckRecord>,
     /// Wall time, in seconds.
     duration: Seconds,
+    /// What its probes took of a GPU's memory.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    memory: Vec<ProbeTook>,
     /// Every time that it was run, in order, where that was more than once.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     tries: Vec<Try>,
@@ -173,6 +179,7 @@ impl From<CaseRecord> for CaseFile {
             status,
             findings,
             duration,
+            memory,
             tries,
             question,
             environment,
@@ -190,6 +197,7 @@ impl From<CaseRecord> for CaseFile {
             detail,
             findings,
             duration,
+            memory,
             tries,
             question,
             environment,
@@ -213,6 +221,7 @@ impl TryFrom<CaseFile> for CaseRecord {
             detail,
             findings,
             duration,
+            memory,
             tries,
             question,
             environment,
@@ -229,6 +238,7 @@ impl TryFrom<CaseFile> for CaseRecord {
             status,
             findings,
             duration,
+            memory,
             tries,
             question,
             environment,
@@ -265,6 +275,9 @@ pub struct Try {
     pub status: StatusWord,
     /// Wall time, in seconds.
     pub duration: Seconds,
+    /// What its probes took of a GPU's memory.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub memory: Vec<ProbeTook>,
 }
 
 /// What a baseline knows of a case. It never changes the status: what the machine did stays what is said of it.
@@ -353,7 +366,7 @@ impl RunRecord {
 
 impl From<&CaseRecord> for Try {
     fn from(case: &CaseRecord) -> Self {
-        Self { status: case.status.word(), duration: case.duration }
+        Self { status: case.status.word(), duration: case.duration, memory: case.memory.clone() }
     }
 }
 
@@ -411,6 +424,7 @@ impl CaseRecord {
             status,
             findings: Vec::new(),
             duration: Seconds(0.0),
+            memory: Vec::new(),
             tries: Vec::new(),
             question: Some(Question::of(case)),
             environment: None,

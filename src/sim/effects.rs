@@ -70,6 +70,7 @@ impl Effects {
                 | Fault::Read { .. }
                 | Fault::MissingDevice(_)
                 | Fault::WrongMemory(_)
+                | Fault::WorkerMemory(_)
                 | Fault::Truncate(_)
                 | Fault::Exit(_)
                 | Fault::Probe { .. }
@@ -91,6 +92,7 @@ impl Effects {
                 | Fault::Read { .. }
                 | Fault::MissingDevice(_)
                 | Fault::WrongMemory(_)
+                | Fault::WorkerMemory(_)
                 | Fault::Delay(_)
                 | Fault::Flood(_)
                 | Fault::Signal(_)

@@ -1,6 +1,6 @@
 //! The simulated kernel driver: what a read shows and what a write does. No I/O: the host folder is written by `host`.
 
-use crate::domain::{AllocMode, ComputeMode, MemoryMode};
+use crate::domain::{AllocMode, Bytes, ComputeMode, MemoryMode};
 
 use super::fault::{Fault, Named};
 use super::{Errno, Machine, MachineError, Model, Platform, State, View, modes, show};
@@ -14,6 +14,9 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// Device memory that the worker of a probe has for itself, where nothing is planted.
+    pub const WORKER_MEMORY: Bytes = Bytes(64 << 20);
+
     /// A machine that was just started.
     pub fn new(machine: Machine) -> Result<Self, MachineError> {
         let state = State::initial(&machine);
@@ -51,6 +54,12 @@ impl Kernel {
     /// Whether a fault that needs nothing but its name is in force.
     pub fn has_fault(&self, wanted: Named) -> bool {
         self.active_faults().any(|fault| *fault == Fault::Named(wanted))
+    }
+
+    /// Device memory that the worker of a probe has for itself.
+    pub fn worker_memory(&self) -> Bytes {
+        let planted = |fault: &Fault| if let Fault::WorkerMemory(bytes) = fault { Some(*bytes) } else { None };
+        self.active_faults().find_map(planted).unwrap_or(Self::WORKER_MEMORY)
     }
 
     /// Whether any fault waits for a number of calls, so that calls have to be counted.

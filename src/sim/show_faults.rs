@@ -15,9 +15,10 @@ pub fn apply(fault: &Fault, view: &mut View) {
         Fault::Named(named) => apply_named(*named, view),
         Fault::MissingDevice(device) => remove_device(view, *device as usize),
         Fault::WrongMemory(bytes) => set_memory(view, *bytes),
-        // They act on writes or on the tool's process. `after=` was taken off by the caller.
+        // They act on writes, on the tool's process or on a probe's. `after=` was taken off by the caller.
         Fault::WriteCompute(_)
         | Fault::WriteMemory(_)
+        | Fault::WorkerMemory(_)
         | Fault::Delay(_)
         | Fault::Truncate(_)
         | Fault::Flood(_)

@@ -7,6 +7,7 @@ mod bundle;
 mod captures;
 mod changes;
 mod diff;
+mod diff_memory;
 mod doctor;
 mod exit_codes;
 mod hardware;

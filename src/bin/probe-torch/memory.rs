@@ -69,8 +69,8 @@ pub fn driver_counts() -> Option<u64> {
 /// # Errors
 /// libtorch's; a refusal that belongs to the operation is a part of the report.
 pub fn run(operation: &Memory, place: Place) -> Result<Outcome, TchError> {
-    let total = total(place);
-    let mut report = MemoryReport::begun(Bytes(total));
+    let (free, total) = free_and_total(place);
+    let mut report = MemoryReport { free: free.map(Bytes), ..MemoryReport::begun(Bytes(total)) };
     match operation {
         // What the host has it lends to everybody: to fill it would take others down and show nothing of a GPU.
         Memory::Ladder { .. } | Memory::OutOfMemory | Memory::Isolation { .. } | Memory::PastLimit
@@ -107,11 +107,14 @@ fn unsupported(text: &str) -> Outcome {
     Outcome::Raised { kind: Raised::Unsupported, text: text.to_owned() }
 }
 
-/// All of the device's memory, or the host's.
-fn total(place: Place) -> u64 {
+/// What is free of the device's memory, and all of it; of the host's, all of it.
+fn free_and_total(place: Place) -> (Option<u64>, u64) {
     match place.runtime {
-        Some(runtime) => runtime.memory(0).map_or(0, |(_, total)| total),
-        None => std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| host_memory(&text)).unwrap_or(0),
+        Some(runtime) => runtime.memory(0).map_or((None, 0), |(free, total)| (Some(free), total)),
+        None => {
+            let text = std::fs::read_to_string("/proc/meminfo").ok();
+            (None, text.and_then(|text| host_memory(&text)).unwrap_or(0))
+        }
     }
 }
 

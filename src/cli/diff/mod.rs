@@ -31,8 +31,9 @@ Examples:
 A case is called regressed or fixed when it fails in all tries of one side and in none of the other.
 Where a side is mixed, a change is called when Fisher's exact test gives less than 5 % for chance
 alone; else it is flaky. Durations are compared on hardware, from 5 tries on each side, by a
-bootstrap interval. What ran on another part, in other modes or by another text of its scenario is
-not comparable, and said to be so.
+bootstrap interval; the memory of probes from 5 processes on each side, also on simulated machines:
+what those count is their own. What ran on another part, in other modes or by another text of its
+scenario is not comparable, and said to be so.
 
 Exit codes: 0 every case was compared and none is worse, 1 something is worse, 2 something is fixed
 and nothing worse, 3 some cases could not be compared, 4 no case, 64 usage error or no such run,
@@ -56,6 +57,9 @@ pub struct DiffArgs {
     /// How much longer a case has to take to be called slower, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     threshold: u16,
+    /// How much more or less memory a probe has to take or find to be named, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    memory_threshold: u16,
     /// Of host folders: cases to run, as `validate run -E` has them
     #[arg(short = 'E', long = "filter", value_name = "FILTER")]
     filter: Option<String>,
@@ -96,7 +100,9 @@ pub fn run(args: &DiffArgs) -> Outcome {
         }
     }
     let [base, candidate] = sides.as_slice() else { return Err(Failure::from(anyhow!("a side is missing"))) };
-    let rules = Rules { threshold: f64::from(args.threshold) / 100.0, ..Rules::default() };
+    let share = |percent: u16| f64::from(percent) / 100.0;
+    let (threshold, memory_threshold) = (share(args.threshold), share(args.memory_threshold));
+    let rules = Rules { threshold, memory_threshold, ..Rules::default() };
     let comparison = compare(base, candidate, rules);
     write(&args.formats, &comparison)?;
     Ok(Exit::Run(comparison.exit.code))

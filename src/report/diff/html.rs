@@ -5,7 +5,7 @@ use askama::Template;
 use crate::compare::{CaseChange, Class, Comparison, Seen, Timing, TimingChange};
 use crate::report::ReportError;
 
-use super::{about, advice, counts, meaning, percent, retyped, side_runs, timing};
+use super::{about, advice, amount, counts, meaning, memory, no_memory, percent, retyped, side_runs, timing};
 
 #[derive(Template)]
 #[template(path = "diff/page.html")]
@@ -14,6 +14,8 @@ struct Page<'a> {
     counts: String,
     about: &'static str,
     threshold: String,
+    memory_threshold: String,
+    no_memory: Option<&'static str>,
     classes: Vec<Section<'a>>,
 }
 
@@ -43,6 +45,8 @@ pub(super) fn render(comparison: &Comparison) -> Result<String, ReportError> {
         counts: counts(comparison),
         about: about(comparison.provenance()),
         threshold: percent(comparison.rules.threshold),
+        memory_threshold: percent(comparison.rules.memory_threshold),
+        no_memory: no_memory(comparison),
         classes: classes.filter(|section| !section.cases.is_empty()).collect(),
     };
     Ok(page.render()?)

@@ -2,11 +2,11 @@
 
 use anstyle::AnsiColor;
 
-use crate::compare::{CaseChange, Class, Comparison, Seen, Timing};
+use crate::compare::{CaseChange, Class, Comparison, Memories, Seen, Timing};
 use crate::report::wrap::hanging;
 use crate::report::{Paper, Style};
 
-use super::{about, advice, counts, grouped, meaning, percent, retyped, side_runs, timing};
+use super::{about, advice, amount, counts, grouped, meaning, memory, no_memory, percent, retyped, side_runs, timing};
 
 /// Cases of one reason that are named; the rest are counted.
 const NAMED: usize = 8;
@@ -21,6 +21,7 @@ pub(super) fn render(comparison: &Comparison, paper: Paper) -> String {
         page.class(comparison, class);
     }
     page.timings(comparison);
+    page.memory(comparison);
     page.facts(comparison);
     page.drift(comparison);
     page.foot(comparison);
@@ -115,7 +116,7 @@ impl Page {
         if let (true, Some(again)) = (worse, &case.again) {
             // Never broken: it is there to be copied.
             let label = self.paint(AnsiColor::Cyan.on_default(), "again");
-            self.line(format!("    {label}     {}", tame(again)));
+            self.line(format!("    {label}     {}", tame(again).replace('\n', "\u{fffd}")));
         }
         self.line("");
     }
@@ -167,6 +168,22 @@ impl Page {
         let called = format!("{} compared; a change is called beyond {threshold}", timings.compared);
         self.labelled(0, "durations", &called);
         for note in &timings.notes {
+            self.labelled(0, "", note);
+        }
+        self.line("");
+    }
+
+    fn memory(&mut self, comparison: &Comparison) {
+        let Memories { compared, changes, notes } = &comparison.memory;
+        for change in changes {
+            let word = amount(change).to_uppercase();
+            let color = if change.worse { AnsiColor::Red } else { AnsiColor::Green };
+            let head = self.paint(color.on_default().bold(), &word);
+            self.hanging(&format!("{head}  "), word.chars().count() + 2, &format!("{}: {}", change.id, memory(change)));
+        }
+        let threshold = percent(comparison.rules.memory_threshold);
+        self.labelled(0, "memory", &format!("{compared} compared; a change is called beyond {threshold}"));
+        for note in notes.iter().map(String::as_str).chain(no_memory(comparison)) {
             self.labelled(0, "", note);
         }
         self.line("");

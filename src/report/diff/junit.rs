@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use crate::compare::{CaseChange, Class, Comparison, Seen, Timing};
 use crate::report::ReportError;
 
-use super::{about, timing};
+use super::{about, memory, timing};
 
 pub(super) fn render(comparison: &Comparison) -> Result<Vec<u8>, ReportError> {
     let mut report = Report::new(format!("rocvet diff ({})", about(comparison.provenance())));
@@ -27,18 +27,25 @@ pub(super) fn render(comparison: &Comparison) -> Result<Vec<u8>, ReportError> {
         }
     }
     let slower = comparison.timings.changes.iter().filter(|change| change.change == Timing::Slower);
-    let mut durations = TestSuite::new("durations");
-    for change in slower {
-        let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        failed.set_message(timing(change));
-        failed.set_type("slower");
-        durations.add_test_case(TestCase::new(change.id.as_str(), failed));
-    }
-    if !durations.test_cases.is_empty() {
-        suites.push(durations);
-    }
+    let slower = slower.map(|change| (change.id.clone(), timing(change), "slower"));
+    let less = comparison.memory.changes.iter().filter(|change| change.worse);
+    let less = less.map(|change| (format!("{}: {}", change.id, change.probe), memory(change), "memory"));
+    suites.extend(measured("durations", slower));
+    suites.extend(measured("memory", less));
     report.add_test_suites(suites);
     Ok(report.to_string()?.into_bytes())
+}
+
+/// What became worse by its number: name, how, and what that is called.
+fn measured(suite: &str, worse: impl Iterator<Item = (String, String, &'static str)>) -> Option<TestSuite> {
+    let mut suite = TestSuite::new(suite);
+    for (name, how, kind) in worse {
+        let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        failed.set_message(how);
+        failed.set_type(kind);
+        suite.add_test_case(TestCase::new(name, failed));
+    }
+    (!suite.test_cases.is_empty()).then_some(suite)
 }
 
 fn status(case: &CaseChange) -> TestCaseStatus {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::compare::{CaseChange, Class, Comparison, Seen};
 
-use super::{about, advice, counts, meaning, retyped, side_runs, timing};
+use super::{about, advice, amount, counts, meaning, memory, no_memory, retyped, side_runs, timing};
 
 pub(super) fn render(comparison: &Comparison) -> String {
     let mut out = String::new();
@@ -52,6 +52,16 @@ pub(super) fn render(comparison: &Comparison) -> String {
     }
     line(&format!("- {} compared", comparison.timings.compared));
     comparison.timings.notes.iter().for_each(|note| line(&format!("- {}", text(note))));
+    line("");
+    line("### Memory");
+    line("");
+    for change in &comparison.memory.changes {
+        let worse = if change.worse { ", worse" } else { "" };
+        line(&format!("- **{}**{worse} {}: {}", amount(change), code(&change.id), text(&memory(change))));
+    }
+    line(&format!("- {} compared", comparison.memory.compared));
+    let notes = comparison.memory.notes.iter().map(String::as_str);
+    notes.chain(no_memory(comparison)).for_each(|note| line(&format!("- {}", text(note))));
     line("");
     line("### Facts that changed");
     line("");

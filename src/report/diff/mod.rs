@@ -7,7 +7,7 @@ mod markdown;
 
 use std::collections::BTreeMap;
 
-use crate::compare::{CaseChange, Class, Comparison, Drifted, SideRun, TimingChange};
+use crate::compare::{Amount, CaseChange, Class, Comparison, Drifted, MemoryChange, SideRun, TimingChange};
 use crate::domain::Provenance;
 
 use super::{Formats, Paper, ReportError};
@@ -165,6 +165,31 @@ fn timing(change: &TimingChange) -> String {
     format!(
         "{base:.3} s -> {candidate:.3} s, {low:.2} to {high:.2} times (95 %, n={base_samples} and {candidate_samples})"
     )
+}
+
+/// `add/f32/64: memory that the drivers count for the process: 64 MiB -> 96 MiB, 1.50 to 1.50 times (95 %, n=5 and 5)`.
+fn memory(change: &MemoryChange) -> String {
+    let MemoryChange { probe, place, what, base, candidate, low, high, base_samples, candidate_samples, .. } = change;
+    let place = if *place > 1 { format!(" (number {place})") } else { String::new() };
+    format!(
+        "{probe}{place}: memory that {}: {base} -> {candidate}, {low:.2} to {high:.2} times (95 %, n={base_samples} and \
+         {candidate_samples})",
+        what.name()
+    )
+}
+
+/// A mark and a word; the mark alone says which way, the word too.
+const fn amount(change: &MemoryChange) -> &'static str {
+    match change.change {
+        Amount::More => "▲ more memory",
+        Amount::Less => "▼ less memory",
+    }
+}
+
+/// Why no memory was compared, where the runs do not say.
+fn no_memory(comparison: &Comparison) -> Option<&'static str> {
+    let memory = &comparison.memory;
+    (memory.compared == 0 && memory.notes.is_empty()).then_some("no case of both sides ran a probe on a GPU to its end")
 }
 
 /// `string -> number`.

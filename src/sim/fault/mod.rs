@@ -37,6 +37,8 @@ pub enum Fault {
     MissingDevice(u32),
     /// `wrong_memory=1024MiB`: every KFD node reports this size.
     WrongMemory(Bytes),
+    /// `worker_memory=96MiB`: the worker of a probe has so much of the GPU's memory for itself.
+    WorkerMemory(Bytes),
     /// `delay=500ms`: the tool waits before it answers.
     Delay(Duration),
     /// `truncate=100`: standard output ends after this many bytes.
@@ -104,6 +106,7 @@ impl Fault {
             | Self::Named(_)
             | Self::MissingDevice(_)
             | Self::WrongMemory(_)
+            | Self::WorkerMemory(_)
             | Self::Delay(_)
             | Self::Truncate(_)
             | Self::Flood(_)

@@ -51,6 +51,11 @@ pub fn spellings() -> Vec<Spelling> {
         ),
         ("missing_device=3", "The kernel dropped this logical device, counted from 0.", "ROCm#4759, ROCm/amdsmi#99"),
         ("wrong_memory=1024MiB", "Every KFD node reports this size.", "made up: a wrong reservation"),
+        (
+            "worker_memory=96MiB",
+            "The worker of a probe has so much of the GPU's memory for itself, and not 64 MiB.",
+            "made up: a stack that needs more than the one before",
+        ),
         ("delay=500ms", "The tool waits before it answers.", "made up: a slow driver"),
         ("truncate=100", "Standard output ends after this many bytes.", "made up: a tool killed while it printed"),
         ("flood=1GB", "The tool prints this many bytes first.", "made up: the worst case for a reader"),
@@ -109,6 +114,7 @@ impl fmt::Display for Fault {
             Self::Named(named) => f.write_str(named.name()),
             Self::MissingDevice(device) => write!(f, "missing_device={device}"),
             Self::WrongMemory(bytes) => write!(f, "wrong_memory={}", Size(*bytes)),
+            Self::WorkerMemory(bytes) => write!(f, "worker_memory={}", Size(*bytes)),
             Self::Delay(delay) => write!(f, "delay={}ms", delay.as_millis()),
             Self::Truncate(bytes) => write!(f, "truncate={bytes}"),
             Self::Flood(bytes) => write!(f, "flood={}", Size(*bytes)),
@@ -161,6 +167,7 @@ fn parse(text: &str, nesting: usize) -> Result<Fault, FaultError> {
         "memory" => Ok(Fault::WriteMemory(errno()?)),
         "missing_device" => Ok(Fault::MissingDevice(to_u32(number(63)?))),
         "wrong_memory" => Ok(Fault::WrongMemory(Bytes(size(value).ok_or_else(|| bad(size_help()))?))),
+        "worker_memory" => Ok(Fault::WorkerMemory(Bytes(size(value).ok_or_else(|| bad(size_help()))?))),
         "delay" => Ok(Fault::Delay(delay(value).ok_or_else(|| bad("a time like 500ms or 2s".to_owned()))?)),
         "truncate" => Ok(Fault::Truncate(to_u32(number(u64::from(u32::MAX))?))),
         "flood" => {

@@ -457,8 +457,9 @@ class MemoryUse:
         self.torch, self.operation, self.device, self.life = torch, operation, device, life
         self.gpu = device.type != "cpu"
         if self.gpu:
-            self.total = torch.cuda.mem_get_info(device)[1]
+            self.free, self.total = torch.cuda.mem_get_info(device)
         else:
+            self.free = None
             self.total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
     def run(self):
@@ -473,8 +474,8 @@ class MemoryUse:
 
     def report(self, allocated=0, checked=0, mismatches=0, refused=None, neighbour=None, copying=0):
         return {
-            "total": self.total, "allocated": allocated, "checked": checked, "mismatches": mismatches,
-            "refused": refused, "neighbour": neighbour, "copying": copying,
+            "total": self.total, "free": self.free, "allocated": allocated, "checked": checked,
+            "mismatches": mismatches, "refused": refused, "neighbour": neighbour, "copying": copying,
         }
 
     def block(self, size, device=None):

@@ -21,7 +21,7 @@ pub fn use_memory(vram: &mut Vram, operation: &Memory, fault: Option<MemoryFault
         return unsupported("uses of memory need a GPU");
     }
     let total = vram.total();
-    let mut report = MemoryReport::begun(total);
+    let mut report = MemoryReport { free: Some(vram.free_now()), ..MemoryReport::begun(total) };
     match operation {
         &Memory::Ladder { percent } => {
             let blocks = grow(vram, share(total, percent), None, &mut report);

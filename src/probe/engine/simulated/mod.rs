@@ -29,9 +29,6 @@ use vram::Vram;
 /// Signal of a bad address.
 const SEGV: Signal = Signal(11);
 
-/// Device memory of a worker.
-pub const USED: Bytes = Bytes(64 << 20);
-
 /// Exit code of a loader that finds no library; nothing was said before it.
 const LOADER: u8 = 127;
 
@@ -85,7 +82,7 @@ pub fn serve<O: Write, E: Write, K: Write>(
         return Ok(ending);
     }
     let other = fault.and_then(|fault| if let ProbeFault::Other(other) = fault { Some(other) } else { None });
-    let (on, evidence) = place(request.on, other, vram.count());
+    let (on, evidence) = place(request.on, other, vram.count(), kernel.worker_memory());
     converse(&mut mouth.stdout, request, elapsed, &mut |repeat| {
         let outcome = match (&request.probe.work, other, on) {
             (Work::Compute { .. }, _, _) | (_, Some(Misbehaviour::OomRaised), _) => {
@@ -106,7 +103,7 @@ pub fn has_the_gpu(request: &Request, world: &World<'_>) -> bool {
     let gpus = Vram::of(world.kernel, world.env, request.probe.seed, None).count();
     let other = world.fault.and_then(|fault| if let ProbeFault::Other(other) = fault { Some(other) } else { None });
     let loads = !matches!(world.fault.and_then(|fault| death(fault, world.pid)), Some((_, Ending::Exit(LOADER))));
-    loads && other != Some(Misbehaviour::ClaimsGpu) && place(request.on, other, gpus).0 == Kind::Gpu
+    loads && other != Some(Misbehaviour::ClaimsGpu) && place(request.on, other, gpus, Bytes(0)).0 == Kind::Gpu
 }
 
 fn hello(vram: &Vram, fault: Option<ProbeFault>, pid: u32) -> Hello {
@@ -188,7 +185,7 @@ fn spoilt(mut tensor: Tensor, other: Option<Misbehaviour>) -> Tensor {
 }
 
 /// Where the operation runs, and what shows it.
-fn place(asked: Kind, other: Option<Misbehaviour>, gpus: usize) -> (Kind, Vec<Evidence>) {
+fn place(asked: Kind, other: Option<Misbehaviour>, gpus: usize, used: Bytes) -> (Kind, Vec<Evidence>) {
     let on = match other {
         Some(Misbehaviour::NoBackend | Misbehaviour::NoDevice | Misbehaviour::Elsewhere) => Kind::Cpu,
         Some(_) | None if gpus == 0 => Kind::Cpu,
@@ -197,7 +194,7 @@ fn place(asked: Kind, other: Option<Misbehaviour>, gpus: usize) -> (Kind, Vec<Ev
     let evidence = match on {
         Kind::Cpu => vec![Evidence::Tensor("cpu".to_owned())],
         Kind::Gpu => {
-            vec![Evidence::Tensor("cuda:0".to_owned()), Evidence::EventTime(1_000_000), Evidence::DeviceMemory(USED.0)]
+            vec![Evidence::Tensor("cuda:0".to_owned()), Evidence::EventTime(1_000_000), Evidence::DeviceMemory(used.0)]
         }
     };
     (on, evidence)

@@ -27,6 +27,8 @@ pub struct Vram {
     devices: Vec<Logical>,
     blocks: BTreeMap<u64, Block>,
     next: u64,
+    /// What the worker has for itself beyond what is counted in [`OWN`].
+    more: u64,
     numbers: Generator,
     fault: Option<MemoryFault>,
 }
@@ -104,6 +106,7 @@ impl Vram {
             devices: seen(found, env),
             blocks: BTreeMap::new(),
             next: 0,
+            more: kernel.worker_memory().0.saturating_sub(Kernel::WORKER_MEMORY.0),
             numbers: Generator::new(seed, Role::Input),
             fault,
         }
@@ -136,14 +139,24 @@ impl Vram {
         Bytes(self.devices.first().map_or(0, |first| first.taken))
     }
 
+    /// What the runtime says is free of the first device.
+    pub fn free_now(&self) -> Bytes {
+        Bytes(self.devices.first().map_or(0, |first| self.left(0, first)))
+    }
+
+    /// What a device still gives out.
+    fn left(&self, device: usize, logical: &Logical) -> u64 {
+        let most = self.most(device);
+        most.saturating_sub(most / OWN).saturating_sub(self.more).saturating_sub(logical.taken)
+    }
+
     /// Takes so much of a device.
     ///
     /// # Errors
     /// It refuses; what the runtime says.
     pub fn allocate(&mut self, device: usize, Bytes(bytes): Bytes) -> Result<Allocated, String> {
-        let most = self.most(device);
-        let Some(logical) = self.devices.get_mut(device) else { return Err("invalid device ordinal".to_owned()) };
-        let free = most.saturating_sub(most / OWN).saturating_sub(logical.taken);
+        let Some(logical) = self.devices.get(device) else { return Err("invalid device ordinal".to_owned()) };
+        let free = self.left(device, logical);
         if bytes > free {
             return Err(format!(
                 "HIP out of memory. Tried to allocate {}. GPU {device} has a total capacity of {} of which {} is free.",
@@ -152,7 +165,7 @@ impl Vram {
                 Bytes(free)
             ));
         }
-        logical.taken += bytes;
+        self.devices.iter_mut().skip(device).take(1).for_each(|logical| logical.taken += bytes);
         let number = self.next;
         self.next += 1;
         self.blocks.insert(number, Block { device, bytes, sample: Vec::new() });
