@@ -413,6 +413,63 @@ fn every_planted_way_to_be_wrong_is_tested_here() {
     }
 }
 
+/// What a process has is read from the kernel, behind whatever starts it; where it cannot be, nothing is said.
+#[test]
+fn a_worker_s_environment_is_the_one_of_its_process_and_not_what_was_asked_for() {
+    let (_, rest) = SAID.split_once('\n').unwrap();
+    let here = Trees { sys: "/sys".into(), proc: "/proc".into(), same_pids: true };
+    // It is there for as long as somebody may want to look.
+    let hello =
+        r#"{"message":"hello","protocol":1,"engine":"mute","pid":%d,"libraries":{},"gpu_backend":true,"gpus":1}"#;
+    let speaks = format!("printf '{hello}\\n' $$; sleep 1; cat <<'END'\n{rest}\nEND\n");
+    for (name, text, expected) in [
+        ("as it is started", speaks.as_str(), Ok("GPU_MAX_HW_QUEUES=1 HSA_XNACK=0")),
+        ("another program", "exec env -u HSA_XNACK GPU_MAX_HW_QUEUES=2 sh -c \"$0\"", Ok("GPU_MAX_HW_QUEUES=2")),
+        ("a wrapper that stays", "env HSA_XNACK=9 sh -c \"$0\"; exit $?", Ok("GPU_MAX_HW_QUEUES=1 HSA_XNACK=9")),
+        ("nothing at all", "exec env -i /bin/sh -c \"$0\"", Ok("")),
+        // What it sets itself is not what it was started with.
+        ("itself", "export HSA_XNACK=5; eval \"$0\"", Ok("GPU_MAX_HW_QUEUES=1 HSA_XNACK=0")),
+        ("another's number", &speaks.replace("$$", "1"), Err("was not started by")),
+        ("without a word", "exit 3", Err("before it had said hello")),
+    ] {
+        let mut worker = script(text);
+        worker.args.push(speaks.clone().into());
+        worker.env = vec![("HSA_XNACK".into(), "0".into()), ("GPU_MAX_HW_QUEUES".into(), "1".into())];
+        let done = watch(&worker, &request(1), &patient(), None, Some(&here), Cancel::new());
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        match (expected, done.environment.value()) {
+            (Ok(expected), Some(found)) => {
+                assert_eq!(found.given["HSA_XNACK"], "0");
+                let has: Vec<String> = found.has.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                assert_eq!(has.join(" "), expected, "{name}: {stderr}");
+                // Its own caches are told only where it has lost them.
+                assert_eq!(found.given.get("MIOPEN_USER_DB_PATH").is_some(), expected.is_empty(), "{name}: {found:?}");
+            }
+            (Err(why), None) => {
+                let problem = done.environment.absence().unwrap();
+                assert!(problem.contains(why), "{name}: {problem} {stderr}");
+            }
+            (expected, found) => panic!("{name}: {expected:?} {found:?} {:?} {stderr}", done.environment),
+        }
+    }
+}
+
+#[test]
+fn the_environment_of_a_simulated_worker_is_the_one_of_a_real_process() {
+    for (fault, has) in [(None, Some("1")), (Some("environment_reset"), None)] {
+        let bench = Watched::with(fault);
+        let mut worker = worker(Some(bench.host.path()));
+        worker.env = vec![("GPU_MAX_HW_QUEUES".into(), "1".into())];
+        let done = bench.run(&worker, &patient());
+        assert_eq!(done.outcome, ProbeOutcome::Reported, "{fault:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let found = done.environment.value().unwrap_or_else(|| panic!("{fault:?}: {:?}", done.environment));
+        assert_eq!(found.has.get("GPU_MAX_HW_QUEUES").map(String::as_str), has, "{fault:?}");
+        assert_eq!(found.given["GPU_MAX_HW_QUEUES"], "1");
+        // Started in the place of the first one, it is the same worker.
+        assert_eq!(std::fs::read(bench.host.path().join(STARTS_FILE)).unwrap().len(), 1, "{fault:?}");
+    }
+}
+
 #[test]
 fn the_reference_engine_is_a_worker_too() {
     let mut request = request(2);

@@ -21,6 +21,7 @@ use crate::probe::{Output, ProbeSpec, Tensor};
 use crate::sim::Fault;
 use crate::sim::fault::{Misbehaviour, Named, ProbeFault};
 use crate::sim::render::worker::Ending;
+use crate::witness::tuning::concerns_gpus;
 
 use super::dying::{die, hang, ignore_stop_signals, take_supervisor_down};
 
@@ -33,6 +34,9 @@ pub struct WorkerArgs {
     /// Simulated host whose GPU it works on; the CPU by itself when left out
     #[arg(long, value_name = "DIR")]
     host: Option<PathBuf>,
+    /// Which worker of its host it is, where a wrapper started it in its own place
+    #[arg(long, value_name = "NUMBER")]
+    start: Option<u64>,
 }
 
 /// Answers the request on standard input.
@@ -43,7 +47,7 @@ pub fn run(args: &WorkerArgs) -> anyhow::Result<u8> {
     let request = serve::request(io::stdin().lock())?;
     match &args.host {
         None => on_cpu(&request)?,
-        Some(host) => return simulated_worker(&request, host),
+        Some(host) => return simulated_worker(&request, host, args.start),
     }
     Ok(0)
 }
@@ -75,15 +79,20 @@ fn compute(spec: &ProbeSpec) -> Result<Tensor, String> {
     reference::run(spec).map_err(|error| error.to_string())
 }
 
-fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
+fn simulated_worker(request: &Request, host: &Path, wrapped: Option<u64>) -> anyhow::Result<u8> {
     let machine = simulated::load(host)?;
-    let start = count_start(host)?;
+    let start = wrapped.map_or_else(|| count_start(host), Ok)?;
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let situation = engine::situation(&request.probe, start, env.collect());
-    let fault = machine.active_faults().find_map(|fault| {
+    let mut planted = machine.active_faults().filter_map(|fault| {
         if let Fault::Probe { fault, when } = fault { when.holds(&situation).then_some(*fault) } else { None }
     });
+    let reset = ProbeFault::Other(Misbehaviour::EnvironmentReset);
+    let fault = planted.find(|fault| wrapped.is_none() || *fault != reset);
+    if fault == Some(reset) {
+        return Err(wrap(request, host, start).into());
+    }
     if fault == Some(ProbeFault::Other(Misbehaviour::Reboot)) {
         simulated::reboot(host)?;
         take_supervisor_down();
@@ -110,6 +119,22 @@ fn simulated_worker(request: &Request, host: &Path) -> anyhow::Result<u8> {
         Some(ProbeFault::Other(_) | ProbeFault::Signature(_) | ProbeFault::Memory(_)) | None => {}
     }
     Ok(end(ending))
+}
+
+/// Starts this program again in its own place, as a wrapper does that takes variables away; only a failure comes back.
+fn wrap(request: &Request, host: &Path, start: u64) -> io::Error {
+    let again = || {
+        let mut input = tempfile::tempfile()?;
+        serde_json::to_writer(&mut input, request)?;
+        input.rewind()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(concerns_gpus)) {
+            command.env_remove(name);
+        }
+        command.args(["probe-worker", "--start", &start.to_string(), "--host"]).arg(host).stdin(input);
+        io::Result::Ok(command.exec())
+    };
+    again().unwrap_or_else(|error| error)
 }
 
 /// Notes that a worker was started on this host, and says which it is, from 1: each is one byte of a file.

@@ -122,6 +122,8 @@ struct Tuning {
     environ: BTreeMap<String, Setting>,
     /// Version of ROCm below /opt: `6.2.0`.
     rocm: Option<String>,
+    /// torch that the workers of probes say they loaded: `2.5.1+rocm6.2`.
+    torch: Option<String>,
 }
 
 /// What to ask.

@@ -34,6 +34,9 @@ pub struct Tuning {
     /// ROCm installed below /opt: `6.2.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rocm: Option<String>,
+    /// torch that workers of probes say they loaded: `2.5.1+rocm6.2`. Left out, they say of none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub torch: Option<String>,
 }
 
 /// What the kernel and the disk show of it.
@@ -104,6 +107,7 @@ impl Tuning {
         let many = many.iter().find(|(_, count)| *count > MOST).map(|(key, _)| format!("{key}: at most {MOST}"));
         many.or_else(|| short("kernel", &self.kernel))
             .or_else(|| short("rocm", &self.rocm))
+            .or_else(|| short("torch", &self.torch))
             .or_else(|| line("cmdline", &self.cmdline))
             .or_else(|| self.modprobe.iter().find_map(|(path, text)| file_problem(path, text)))
             .or_else(|| {
@@ -270,6 +274,7 @@ mod tests {
             ("kernel = '../x'", "kernel"),
             ("kernel = ''", "kernel"),
             ("rocm = '6.2/..'", "rocm"),
+            ("torch = '2.5.1 rocm'", "torch"),
             ("cmdline = \"a\\nb\"", "cmdline"),
             ("modprobe = { 'etc/passwd' = '' }", "etc/passwd"),
             ("modprobe = { 'etc/modprobe.d/../x' = '' }", "modprobe"),

@@ -13,7 +13,7 @@ use crate::sim::render::sysfs::{LIST, alive, user};
 
 use super::tree::unwritable;
 
-/// Shows this process: with so much memory on the GPU and a queue, or without the GPU. A host without trees shows nothing.
+/// Shows this process, the environment that it really has, and so much memory on the GPU with a queue, or no GPU. A host without trees shows nothing.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -28,7 +28,9 @@ pub fn show_user(dir: &Path, kernel: &Kernel, pid: u32, used: Option<Bytes>) -> 
         let made = path.parent().map_or(Ok(()), fs::create_dir_all);
         made.and_then(|()| fs::write(&path, text)).map_err(|error| unwritable(&path, error))?;
     }
-    Ok(())
+    let (own, shown) = (fs::read("/proc/self/environ"), dir.join(format!("proc/{pid}/environ")));
+    // Where this machine shows no environment a simulated one has none to show.
+    own.map_or(Ok(()), |own| fs::write(&shown, own).map_err(|error| unwritable(&shown, error)))
 }
 
 /// Takes away what is shown of processes that are gone. A kernel does so at once; here it is done before anybody looks

@@ -143,6 +143,11 @@ impl Reader {
         news
     }
 
+    /// The number of the worker, by its own word; `None` before it said hello.
+    pub fn greeted(&self) -> Option<u32> {
+        self.said.hello.as_ref().map(|hello| hello.pid)
+    }
+
     /// Whether a result came.
     pub const fn answered(&self) -> bool {
         !self.said.answers.is_empty()

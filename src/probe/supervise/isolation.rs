@@ -1,15 +1,20 @@
 //! What a worker sees of the world: a folder of its own, caches of its own, and the variables that its caller names.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::domain::Bytes;
 use crate::process::{Cancel, Limits, Spec};
+use crate::witness::tuning::{WorkerEnvironment, concerns_gpus};
 
 /// Variables of this process that a worker needs to find its libraries. Nothing else is handed on: not
 /// `AMD_LOG_LEVEL_FILE`, which would take the last words away from standard error, no `HSA_OVERRIDE_GFX_VERSION` or
 /// `MIOPEN_*` that somebody exported, no visible devices. What a probe is to have of these it is given by name.
 const INHERITED: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "ROCM_PATH"];
+
+/// How the folder of a worker is told.
+const OWN_FOLDER: &str = "FOLDER";
 
 /// A worker: how it is started, and with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +62,27 @@ pub(super) fn child(worker: &Worker, request: Vec<u8>, scratch: &Path, limits: L
         cancel,
         ..Spec::new(&launcher.program)
     }
+}
+
+/// What the worker's process has beside what was set for it. The variables of its own folder, which every worker has, are
+/// told only where it does not have them.
+pub(super) fn beside(worker: &Worker, scratch: &Path, has: BTreeMap<String, String>) -> WorkerEnvironment {
+    let named = |(name, value): &(OsString, OsString)| {
+        let text = |text: &OsString| text.to_string_lossy().into_owned();
+        Some((text(name), text(value))).filter(|(name, _)| concerns_gpus(name))
+    };
+    let mut given: BTreeMap<String, String> = worker.env.iter().filter_map(named).collect();
+    let mut has = has;
+    for (name, value) in environment(scratch).iter().filter_map(named) {
+        if !given.contains_key(&name) && has.get(&name) == Some(&value) {
+            has.remove(&name);
+        } else {
+            // A folder that is another one each time.
+            let told = value.replace(&scratch.to_string_lossy().into_owned(), OWN_FOLDER);
+            given.entry(name).or_insert(told);
+        }
+    }
+    WorkerEnvironment { given, has }
 }
 
 /// Caches and folders below `scratch`. Caches that have no variable lie below the home folder (Triton, comgr, torch).

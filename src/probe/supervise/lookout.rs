@@ -1,8 +1,10 @@
-//! Looks at what the drivers count for a worker while it lives: a witness of where it ran that is not the worker.
+//! Looks at what the drivers count for a worker while it lives, and once at its environment: a witness of where it ran, and
+//! with what, that is not the worker.
 //!
 //! In a thread of its own, which nobody waits for longer than a moment: a driver in trouble may not answer. What it may
 //! have to ask the GPU for is asked only of a worker that has just spoken, and so is not stuck in it.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Reading;
 use crate::witness::gpu_use::{Depth, GpuUse, Trees, is_alive, read_gpu_use};
+use crate::witness::tuning::read_environment_of;
 
 /// How often somebody looks at a worker that is silent.
 const EVERY: Duration = Duration::from_millis(250);
@@ -43,11 +46,25 @@ impl Outside {
     }
 }
 
+/// What was seen of one worker.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// What was counted for it.
+    pub(super) outside: Reading<Outside>,
+    /// Its environment, when it had said who it is.
+    pub(super) environment: Reading<BTreeMap<String, String>>,
+}
+
+impl Seen {
+    /// Of a worker that nobody has looked at.
+    pub(super) const NOTHING: Self = Self { outside: Reading::NotReported, environment: Reading::NotReported };
+}
+
 /// Somebody who looks at one worker.
 #[derive(Debug)]
 pub(super) struct Lookout {
     call: Sender<Call>,
-    seen: Arc<Mutex<Reading<Outside>>>,
+    seen: Arc<Mutex<Seen>>,
     gone: Receiver<()>,
 }
 
@@ -55,6 +72,8 @@ pub(super) struct Lookout {
 struct Call {
     depth: Depth,
     answered: bool,
+    /// The number that the worker says it has.
+    greeted: Option<u32>,
 }
 
 impl Lookout {
@@ -62,7 +81,7 @@ impl Lookout {
     pub(super) fn begin(trees: &Trees, pid: u32) -> Option<Self> {
         let (call, calls) = channel();
         let (last, gone) = channel();
-        let seen = Arc::new(Mutex::new(Reading::NotReported));
+        let seen = Arc::new(Mutex::new(Seen::NOTHING));
         let (trees, shared) = (trees.clone(), Arc::clone(&seen));
         let work = move || {
             look_out(&trees, pid, &calls, &shared);
@@ -72,33 +91,36 @@ impl Lookout {
         Some(Self { call, seen, gone })
     }
 
-    /// It has spoken; `answered` where it has given a result.
-    pub(super) fn spoke(&self, answered: bool) {
-        let _ = self.call.send(Call { depth: Depth::AskingTheGpu, answered });
+    /// It has spoken; `greeted` is its number, where it has said hello, and `answered` whether it has given a result.
+    pub(super) fn spoke(&self, greeted: Option<u32>, answered: bool) {
+        let _ = self.call.send(Call { depth: Depth::AskingTheGpu, answered, greeted });
     }
 
     /// It is about to be reaped or stopped.
     pub(super) fn ends(&self, answered: bool) {
-        let _ = self.call.send(Call { depth: Depth::AtHand, answered });
+        let _ = self.call.send(Call { depth: Depth::AtHand, answered, greeted: None });
     }
 
     /// What was seen.
-    pub(super) fn end(self) -> Reading<Outside> {
+    pub(super) fn end(self) -> Seen {
         drop(self.call);
         let _ = self.gone.recv_timeout(PATIENCE);
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn look_out(trees: &Trees, pid: u32, calls: &Receiver<Call>, seen: &Mutex<Reading<Outside>>) {
+fn look_out(trees: &Trees, pid: u32, calls: &Receiver<Call>, seen: &Mutex<Seen>) {
     let mut answered = false;
+    let mut environment_read = false;
     loop {
         let mut depth = Depth::AtHand;
+        let mut greeted = None;
         match calls.recv_timeout(EVERY) {
             Ok(first) => {
                 // Of calls that came in the meantime one look is enough.
                 for call in std::iter::once(first).chain(calls.try_iter()) {
                     answered |= call.answered;
+                    greeted = greeted.or(call.greeted);
                     if call.depth == Depth::AskingTheGpu {
                         depth = call.depth;
                     }
@@ -107,11 +129,17 @@ fn look_out(trees: &Trees, pid: u32, calls: &Receiver<Call>, seen: &Mutex<Readin
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
+        // First of all, since it is gone with the process; once, since it stays as it is.
+        if let Some(worker) = greeted.filter(|_| !environment_read) {
+            environment_read = true;
+            let environment = read_environment_of(&trees.proc, pid, worker);
+            seen.lock().unwrap_or_else(PoisonError::into_inner).environment = environment;
+        }
         let now = read_gpu_use(trees, pid, depth);
         // Afterwards: what is still there now was there when the drivers were asked.
         let alive = is_alive(trees, pid);
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = with(std::mem::replace(&mut *seen, Reading::NotReported), now, alive && answered);
+        seen.outside = with(std::mem::replace(&mut seen.outside, Reading::NotReported), now, alive && answered);
     }
 }
 

@@ -15,11 +15,12 @@ use crate::facts::Class;
 use crate::process::{self, Cancel, Clocks, Heard, run_listening};
 use crate::witness::gpu_use::Trees;
 use crate::witness::kernel_log::{Log, LogWindow};
+use crate::witness::tuning::WorkerEnvironment;
 
 use super::classify::{Classified, Pids, Remains, classify};
 use super::protocol::{Conversation, News, Phase, Problem, Reader, Request};
 
-use lookout::Lookout;
+use lookout::{Lookout, Seen};
 
 pub use isolation::{Launcher, Worker};
 pub use lookout::Outside;
@@ -87,6 +88,8 @@ pub struct Supervised {
     pub kernel: Reading<LogWindow>,
     /// What the drivers counted for it while it lived; evidence that is not its own word.
     pub outside: Reading<Outside>,
+    /// Its environment as its process had it when it had said hello, beside what was set for it.
+    pub environment: Reading<WorkerEnvironment>,
     /// How long it took, from the start to the reap.
     pub took: Duration,
 }
@@ -115,7 +118,7 @@ pub fn supervise(
     watch(worker, request, limits, log, None, cancel)
 }
 
-/// As [`supervise`], with a look at what the drivers count for it in these trees.
+/// As [`supervise`], with a look at what the drivers count for it, and at its environment, in these trees.
 pub fn watch(
     worker: &Worker,
     request: &Request,
@@ -156,7 +159,7 @@ pub fn watch(
         };
         let news = reader.feed(bytes);
         if news != News::Nothing {
-            lookout.iter().for_each(|lookout| lookout.spoke(reader.answered()));
+            lookout.iter().for_each(|lookout| lookout.spoke(reader.greeted(), reader.answered()));
         }
         match news {
             News::Nothing => None,
@@ -170,7 +173,11 @@ pub fn watch(
             }
         }
     });
-    let outside = lookout.map_or(Reading::NotReported, Lookout::end);
+    let Seen { outside, environment } = lookout.map_or(Seen::NOTHING, Lookout::end);
+    let environment = match reader.greeted() {
+        Some(_) => environment.map(|has| isolation::beside(worker, scratch.path(), has)),
+        None => Reading::malformed("", "the worker ended before it had said hello"),
+    };
     let died = !outcome.ended.success();
     let pids = log.as_ref().is_none_or(|log| log.knows_our_pids());
     let kernel = log.map_or(Reading::NotReported, |log| {
@@ -179,7 +186,7 @@ pub fn watch(
         }
         log.window()
     });
-    Supervised { outside, ..conclude(outcome, reader, kernel, pids) }
+    Supervised { outside, environment, ..conclude(outcome, reader, kernel, pids) }
 }
 
 fn process_limits(limits: &Limits, budget: Option<u32>) -> process::Limits {
@@ -214,8 +221,8 @@ fn conclude(ran: process::Outcome, reader: Reader, kernel: Reading<LogWindow>, p
     if let Some(gap) = kernel.value().and_then(|window| window.gap) {
         classified.kernel_unread.get_or_insert_with(|| gap.to_owned());
     }
-    let outside = Reading::NotReported;
-    Supervised { outcome, said, classified, stderr: ran.stderr, kernel, outside, took: ran.took }
+    let (outside, environment) = (Reading::NotReported, Reading::NotReported);
+    Supervised { outcome, said, classified, stderr: ran.stderr, kernel, outside, environment, took: ran.took }
 }
 
 /// A worker's process with its own folder and variables, to be run in another way than a probe: see [`super::warm`].

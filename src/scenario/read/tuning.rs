@@ -9,14 +9,15 @@ use super::Problems;
 use super::values::{Fields, boolean, shown, table, text};
 
 /// The keys of `tuning`.
-pub(in super::super) const TUNING_KEYS: [&str; 7] =
-    ["kernel", "in-tree", "cmdline", "modprobe", "written", "environ", "rocm"];
+pub(in super::super) const TUNING_KEYS: [&str; 8] =
+    ["kernel", "in-tree", "cmdline", "modprobe", "written", "environ", "rocm", "torch"];
 
 /// Reads `tuning`; what no machine can have is told by the machine.
 pub(super) fn tuning(node: &Node, problems: &mut Problems<'_>) -> Option<Tuning> {
     let fields = Fields::of(node, "tuning of [simulate]", &TUNING_KEYS, problems)?;
     let kernel = fields.get("kernel").map(|node| text(node, "kernel", problems));
     let rocm = fields.get("rocm").map(|node| text(node, "rocm", problems));
+    let torch = fields.get("torch").map(|node| text(node, "torch", problems));
     let cmdline = fields.get("cmdline").map(|node| text(node, "cmdline", problems));
     let in_tree = fields.get("in-tree").map(|node| boolean(node, "in-tree", problems));
     let modprobe = pairs(&fields, "modprobe", problems);
@@ -31,6 +32,7 @@ pub(super) fn tuning(node: &Node, problems: &mut Problems<'_>) -> Option<Tuning>
         written: written?,
         environ: environ?,
         rocm: owned(rocm)?,
+        torch: owned(torch)?,
     })
 }
 

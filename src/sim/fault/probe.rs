@@ -44,6 +44,8 @@ reported! {
             "The kernel has an oops while a probe runs well, and taints itself.", "made up: a driver's bug in another process";
         FallsOff "falls_off"
             "The GPU is gone from the bus while a probe runs well.", "facts/rdna.md section 2 (device lost from bus)";
+        EnvironmentReset "environment_reset"
+            "The worker of a probe is started by a wrapper that takes the variables of ROCm and torch away.", "facts/rdna.md section 4 (InvokeAI#3967: set, and not exported)";
         AnothersReset "anothers_reset"
             "Another process's page fault resets the GPU, and the worker of a probe dies with it.", "facts/rdna.md section 2";
     }

@@ -59,6 +59,7 @@ pub fn death(fault: ProbeFault, pid: u32) -> Option<(LastWords, Ending)> {
             | Misbehaviour::Oops
             | Misbehaviour::Reboot
             | Misbehaviour::FallsOff
+            | Misbehaviour::EnvironmentReset
             | Misbehaviour::WrongNumber
             | Misbehaviour::NotFinite
             | Misbehaviour::Zeros

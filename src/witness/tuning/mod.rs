@@ -2,6 +2,7 @@
 //! log, the environment, and ROCm's own version.
 
 mod modprobe;
+mod process;
 mod vm;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use super::files::{absent, text};
 use super::tree::Tree;
 
 pub use modprobe::{ModuleOption, Options, quoted_words, read_options};
+pub use process::{WorkerEnvironment, read_environment_of};
 pub use vm::{VmLine, read_vm_lines};
 
 /// Modules whose parameters are read.
@@ -79,17 +81,17 @@ pub fn read_parameters(sys: &Path) -> Reading<BTreeMap<String, Reading<String>>>
 /// The environment of the process that looks, which is what a child of it would inherit; of a host folder, what was put
 /// in that place.
 pub fn read_environment(proc: &Path) -> Reading<BTreeMap<String, String>> {
-    environment_of(proc, "self")
-}
-
-/// Of a running process.
-pub fn environment_of(proc: &Path, pid: &str) -> Reading<BTreeMap<String, String>> {
     let Ok(tree) = Tree::open(proc) else { return Reading::NotReported };
-    match tree.read(&format!("{pid}/environ"), ENVIRONMENT) {
+    match tree.read("self/environ", ENVIRONMENT) {
         Ok(bytes) => Reading::Value(variables(&bytes)),
         Err(error) if absent(&error.problem) => Reading::NotReported,
-        Err(error) => Reading::malformed("", format!("/proc/{pid}/environ: {}", error.problem)),
+        Err(error) => Reading::malformed("", format!("/proc/self/environ: {}", error.problem)),
     }
+}
+
+/// Whether a variable is one of ROCm or torch, or of what they are built of.
+pub fn concerns_gpus(name: &str) -> bool {
+    VARIABLES.iter().any(|begins| name.starts_with(begins))
 }
 
 /// `NAME=value` with a NUL after each. Of a name that is there twice the first counts, as for `getenv`.
@@ -98,7 +100,7 @@ fn variables(bytes: &[u8]) -> BTreeMap<String, String> {
     for entry in bytes.split(|&byte| byte == 0) {
         let entry = String::from_utf8_lossy(entry);
         if let Some((name, value)) = entry.split_once('=')
-            && VARIABLES.iter().any(|begins| name.starts_with(begins))
+            && concerns_gpus(name)
         {
             found.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }

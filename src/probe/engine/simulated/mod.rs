@@ -73,7 +73,7 @@ pub fn serve<O: Write, E: Write, K: Write>(
     let mut vram = Vram::of(kernel, env, request.probe.seed, memory);
     let dies = fault.and_then(|fault| death(fault, pid));
     if !matches!(dies, Some((_, Ending::Exit(LOADER)))) {
-        greet(&mut mouth.stdout, &hello(&vram, fault, pid))?;
+        greet(&mut mouth.stdout, &hello(&vram, kernel, fault, pid))?;
     }
     if let Some((words, ending)) = dies {
         mouth.kernel.write_all(words.kernel.as_bytes()).and_then(|()| mouth.kernel.flush())?;
@@ -106,7 +106,9 @@ pub fn has_the_gpu(request: &Request, world: &World<'_>) -> bool {
     loads && other != Some(Misbehaviour::ClaimsGpu) && place(request.on, other, gpus, Bytes(0)).0 == Kind::Gpu
 }
 
-fn hello(vram: &Vram, fault: Option<ProbeFault>, pid: u32) -> Hello {
+fn hello(vram: &Vram, kernel: &Kernel, fault: Option<ProbeFault>, pid: u32) -> Hello {
+    let ours = ("validate".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    let torch = kernel.machine().tuning.torch.clone().map(|version| ("torch".to_owned(), version));
     let is = |other| fault == Some(ProbeFault::Other(other));
     let gpu_backend = !is(Misbehaviour::NoBackend);
     let found = gpu_backend && !is(Misbehaviour::NoDevice);
@@ -114,7 +116,7 @@ fn hello(vram: &Vram, fault: Option<ProbeFault>, pid: u32) -> Hello {
         protocol: PROTOCOL,
         engine: "simulated".to_owned(),
         pid,
-        libraries: BTreeMap::from([("validate".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
+        libraries: std::iter::once(ours).chain(torch).collect(),
         gpu_backend,
         gpus: if found { u32::try_from(vram.count()).unwrap_or(u32::MAX) } else { 0 },
         device: vram.first().filter(|_| found),
@@ -177,6 +179,7 @@ fn spoilt(mut tensor: Tensor, other: Option<Misbehaviour>) -> Tensor {
             | Misbehaviour::Oops
             | Misbehaviour::Reboot
             | Misbehaviour::FallsOff
+            | Misbehaviour::EnvironmentReset
             | Misbehaviour::AnothersReset,
         )
         | None => {}
