@@ -40,6 +40,7 @@ const NOT_SIMULATED: &[(CheckId, &str, &str)] = &[
     (CheckId::ProbeOutcome, "host-illegal-instruction", "no signature has SIGILL; src/probe/classify/tests.rs has it"),
     (CheckId::ProbeOutcome, "gpu-hang-unkillable", "nothing that is simulated survives SIGKILL"),
     (CheckId::ProbeOutcome, "killed", "no fault sends SIGTERM from outside; src/probe/classify/tests.rs has it"),
+    (CheckId::EnvironmentPairing, "mixed-stack", "a simulated worker maps no HIP; src/check/tests/ makes it"),
     (CheckId::FallbackWorks, "not-taken", "the simulated engine computes where it is asked to, or on the CPU"),
     (CheckId::MemoryPerDevice, "not-reported-by-amd-smi", "no fault makes the total of `metric -m` N/A"),
 ];

@@ -1,10 +1,12 @@
 //! What checks of probes share: what to call one, and what several processes of it say together.
 
-use crate::domain::{Ended, Failure};
+use crate::domain::{Ended, Failure, Reading};
 use crate::facts::Class;
+use crate::witness::tuning::WorkerEnvironment;
 use crate::witness::{ProbeCame, ProbeDone, ProbeEnd, ProbeProcess};
 
 use super::evaluation::{Collector, GapKind};
+use super::kernel_effective::kind_of;
 
 /// What one process says of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,70 @@ pub(super) const FLAKY: &str = "flaky";
 pub(super) fn subject(probe: &ProbeDone) -> String {
     let env: Vec<String> = probe.env.iter().map(|(name, value)| format!(" {name}={value}")).collect();
     format!("{} on the {}{}", probe.probe, probe.on.name().to_uppercase(), env.concat())
+}
+
+/// Processes of which something is the same.
+pub(super) struct Group<T> {
+    /// The first probe, and how many others: `matmul/f32/8x8x8 on the GPU and 2 others`.
+    pub(super) whose: String,
+    /// What is the same.
+    pub(super) first: T,
+}
+
+/// Takes together the probes by what each of their processes shows; what cannot be known of a process is a gap, once for
+/// each probe.
+pub(super) fn groups<'a, T: PartialEq>(
+    collector: &mut Collector,
+    probes: impl IntoIterator<Item = &'a ProbeDone>,
+    shows: &dyn Fn(&'a ProbeProcess) -> Result<T, (GapKind, String)>,
+) -> Vec<Group<T>> {
+    let mut groups: Vec<(T, Vec<&ProbeDone>)> = Vec::new();
+    for probe in probes {
+        let processes = match &probe.came {
+            ProbeCame::NotRun { why } => {
+                collector.gap(GapKind::NoWorker, subject(probe), why.clone());
+                continue;
+            }
+            ProbeCame::Ran(processes) => processes,
+        };
+        let mut unknown = None;
+        for shown in processes.iter().map(shows) {
+            match shown {
+                Err(why) => unknown = unknown.or(Some(why)),
+                Ok(shown) => match groups.iter_mut().find(|(known, _)| *known == shown) {
+                    // Processes of one probe come one after the other.
+                    Some((_, of)) if of.last().is_some_and(|last| std::ptr::eq(*last, probe)) => {}
+                    Some((_, of)) => of.push(probe),
+                    None => groups.push((shown, vec![probe])),
+                },
+            }
+        }
+        if let Some((kind, why)) = unknown {
+            collector.gap(kind, subject(probe), why);
+        }
+    }
+    let named = |of: &[&ProbeDone]| {
+        let first = of.first().map(|probe| format!("{} on the {}", probe.probe, probe.on.name().to_uppercase()));
+        let others = match of.len() {
+            0 | 1 => String::new(),
+            2 => " and another probe".to_owned(),
+            more => format!(" and {} other probes", more - 1),
+        };
+        format!("{}{others}", first.unwrap_or_default())
+    };
+    groups.into_iter().map(|(first, of)| Group { whose: named(&of), first }).collect()
+}
+
+/// The environment of a process, or why nobody knows it.
+pub(super) fn environment_of(process: &ProbeProcess) -> Result<&WorkerEnvironment, (GapKind, String)> {
+    match &process.environment {
+        Reading::Value(environment) => Ok(environment),
+        Reading::Malformed { problem, .. } => Err((kind_of(problem), format!("its environment: {problem}"))),
+        absent @ (Reading::NotApplicable | Reading::NotReported) => {
+            let why = absent.absence().unwrap_or_default();
+            Err((GapKind::NotReported, format!("the environment of its process: {why}")))
+        }
+    }
 }
 
 /// Puts a question to every process of a probe, and together what they say: one finding or one gap.

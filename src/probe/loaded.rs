@@ -8,11 +8,14 @@ use super::protocol::Hello;
 /// carry none, or their first number only.
 const FILES: [&str; 4] = ["libMIOpen", "libamdhip64", "libhsa-runtime64", "librocblas"];
 
-/// Most libraries of one worker that are kept.
+/// Most libraries of one worker that are kept, and most paths.
 const MOST: usize = 32;
 
 /// Most characters of a name, and of a version.
 const LONGEST: usize = 120;
+
+/// Most characters of a path.
+const PATH: usize = 1024;
 
 /// Versions by the names of the libraries, bounded and each on one line: a worker may say anything.
 pub fn libraries(hello: &Hello) -> BTreeMap<String, String> {
@@ -31,6 +34,11 @@ pub fn libraries(hello: &Hello) -> BTreeMap<String, String> {
         }
     }
     found
+}
+
+/// Paths of the files that it mapped, bounded.
+pub fn mapped(hello: &Hello) -> Vec<String> {
+    hello.mapped.iter().take(MOST).map(|path| path.chars().take(PATH).collect()).collect()
 }
 
 /// `libamdhip64` and `6.2.60204` of `/opt/rocm-6.2.4/lib/libamdhip64.so.6.2.60204`.

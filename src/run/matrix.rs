@@ -13,6 +13,7 @@ use crate::probe::spec::{Dtype, Elementwise, Operation};
 use crate::probe::stand::{ProbeRun, Stand};
 use crate::probe::watch::Stop;
 use crate::process::Cancel;
+use crate::witness::tuning::WorkerEnvironment;
 
 /// Lines of evidence that a record keeps of one process.
 const LINES: usize = 4;
@@ -67,9 +68,17 @@ pub fn run_cell(cell: &Cell, on: &CellStand, times: u32, cancel: &Cancel) -> Ran
             Ok(run) => {
                 ran.stop = run.stop;
                 ran.disturbed |= disturbs(&run);
-                ran.record.add(&run);
+                let lost = run.done.environment.value().and_then(WorkerEnvironment::lost);
+                if lost.is_none() {
+                    ran.record.add(&run);
+                }
                 if let Some(stop) = ran.stop {
                     ran.record.not_run = Some(format!("stopped, since nothing can be trusted now: {stop}"));
+                    break;
+                }
+                if lost.is_some() {
+                    // What came of it came of another setting.
+                    ran.record.not_run = lost;
                     break;
                 }
             }

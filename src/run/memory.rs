@@ -67,7 +67,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{DeviceKind, Ended, MemoryReport};
+    use crate::domain::{DeviceKind, Ended, MemoryReport, Reading};
     use crate::witness::gpu_use::{DrmUse, KfdUse};
     use crate::witness::{ProbeMemory, ProbeRaised};
 
@@ -100,6 +100,8 @@ mod tests {
             numbers: Vec::new(),
             memory: memory.collect(),
             libraries: BTreeMap::new(),
+            mapped: Vec::new(),
+            environment: Reading::NotReported,
             device: None,
             took: Duration::ZERO,
             device_time: None,

@@ -6,7 +6,7 @@ use crate::host::{Asking, Host};
 use crate::probe::fallback::{Fallback, Ran, ran};
 use crate::probe::judge::{Numbers, Problem};
 use crate::probe::judgement::Judgement;
-use crate::probe::loaded::libraries;
+use crate::probe::loaded::{libraries, mapped};
 use crate::probe::memory::{self, MemoryUse};
 use crate::probe::protocol::{Evidence, Kind, Outcome, Raised, Request};
 use crate::probe::spec::Work;
@@ -165,6 +165,8 @@ fn process(run: ProbeRun, asked: Kind, log: &LogSource) -> ProbeProcess {
         numbers: judged.iter().filter_map(of_numbers).collect(),
         memory: judged.iter().filter_map(of_memory).collect(),
         libraries: hello.map(libraries).unwrap_or_default(),
+        mapped: hello.map(mapped).unwrap_or_default(),
+        environment: done.environment.clone(),
         device: device.map(|device| match &device.bdf {
             Some(bdf) => format!("{} at {bdf}", device.name),
             None => device.name.clone(),

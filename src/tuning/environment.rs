@@ -93,8 +93,7 @@ fn same_isa(left: &str, right: &str) -> bool {
 }
 
 fn of_variable(name: &str, value: &str, isas: &[String], rocm: Option<MajorMinor>) -> Vec<Setting> {
-    let shown: String = value.chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect();
-    let told = |kind: Trait, why: String| Setting { shown: format!("{name}={shown}"), kind, why };
+    let told = |kind: Trait, why: String| Setting { shown: format!("{name}={}", shown(value)), kind, why };
     let Some(variable) = facts::variable(name) else {
         return slip(name)
             .map(|near| told(Trait::Slip, format!("nobody reads it; {near} is read")))
@@ -134,6 +133,11 @@ fn of_variable(name: &str, value: &str, isas: &[String], rocm: Option<MajorMinor
         (true, _, Some(why)) => vec![told(Trait::NoOp, why)],
         (_, _, _) => vec![told(Trait::Acts, variable.what.clone())],
     }
+}
+
+/// A value in one short line.
+pub fn shown(value: &str) -> String {
+    value.chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// What an override does to each GPU.

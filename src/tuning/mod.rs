@@ -5,14 +5,16 @@ mod asks;
 mod bootloader;
 mod environment;
 mod ground;
+mod loaded;
 mod pairing;
 mod proposal;
 mod standing;
 
 pub use asks::{Ask, Asks, asks};
 pub use bootloader::bootloader_lines;
-pub use environment::{Isa, Setting, Trait, effective_isa, settings};
+pub use environment::{Isa, Setting, Trait, effective_isa, settings, shown};
 pub use ground::{Ground, gfx_name};
+pub use loaded::{Build, Loaded, loaded};
 pub use pairing::{Fit, FitKind, Stack, fits};
 pub use proposal::{Comes, Proposal, proposed_parameters, proposed_variables};
 pub use standing::{Effect, Ineffective, Standing, repeated, standing, standings};

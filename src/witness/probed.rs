@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::{DeviceKind, Ended, MemoryReport};
+use crate::domain::{DeviceKind, Ended, MemoryReport, Reading};
 use crate::facts::Class;
 
 use super::gpu_use::GpuUse;
+use super::tuning::WorkerEnvironment;
 
 /// One probe of a step, run as often as the step asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,8 +80,12 @@ pub struct ProbeProcess {
     pub numbers: Vec<ProbeNumbers>,
     /// Every use of memory, judged.
     pub memory: Vec<ProbeMemory>,
-    /// What the worker is made of, by name.
+    /// What the worker is made of, by name: what it says, and what the names of the files that it mapped say.
     pub libraries: BTreeMap<String, String>,
+    /// Paths of the files that it mapped to drive a GPU, by its own word; the first ones.
+    pub mapped: Vec<String>,
+    /// Its environment as its process had it once it had said hello.
+    pub environment: Reading<WorkerEnvironment>,
     /// The GPU, by name and address.
     pub device: Option<String>,
     /// From its start to its end, loading and compiling included.

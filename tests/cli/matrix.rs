@@ -148,6 +148,21 @@ fn a_gpu_that_is_lost_stops_the_sweep_and_says_how_to_go_on() {
 }
 
 #[test]
+fn a_setting_that_never_reached_the_process_is_not_counted() {
+    let (_memory, bench, host) = simulated(&["probe=environment_reset@env.MIOPEN_FIND_MODE=2"]);
+    let words = ["--probe", CONV, "--find-modes", "--repeat", "2", "--results", "r"];
+    let done = bench.run(&[&["matrix", "run", "--host", &host], &words[..]].concat());
+    let cells = record(&bench.only_run("r")).cells;
+    for cell in &cells {
+        let reset = cell.setting == "find=FAST";
+        assert_eq!(cell.runs.len(), if reset { 0 } else { 2 }, "{}: {}", cell.setting, done.told());
+        let why = cell.not_run.as_deref().unwrap_or_default();
+        assert_eq!(why.contains("not in its process: MIOPEN_CUSTOM_CACHE_DIR, MIOPEN_FIND_MODE"), reset, "{why}");
+    }
+    assert!(cells.len() > 2 && cells.iter().any(|cell| cell.setting == "find=FAST"));
+}
+
+#[test]
 fn what_cannot_be_swept_is_refused_with_the_next_step() {
     let (_memory, bench, host) = simulated(&[]);
     for (args, part) in [

@@ -128,6 +128,12 @@ fn a_worker_on_a_simulated_machine_ends_in_the_status_and_exit_code_of_what_was_
         (Some("anothers_reset@start=1"), 0, "pass ", "before collateral: process "),
         (Some("k_device_lost"), 112, "crash ", "class  gpu-lost"),
         (Some("oops"), 112, "kernel-fault ", "after  the kernel died in an oops"),
+        (
+            Some("environment_reset"),
+            0,
+            "pass ",
+            "env    what was set for the worker is not in its process: MIOPEN_CUSTOM",
+        ),
         (Some("falls_off"), 112, "kernel-fault ", "is gone from sysfs"),
     ] {
         let done = planted(fault, &[]);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::{case, evaluate, healthy, judge};
 use crate::check::{Judged, Verdict, about};
-use crate::domain::{CheckId, CheckSpec, DeviceKind, Ended, Expect, Limit, Provenance, Signal};
+use crate::domain::{CheckId, CheckSpec, DeviceKind, Ended, Expect, Limit, Provenance, Reading, Signal};
 use crate::facts::Class;
+use crate::witness::tuning::WorkerEnvironment;
 use crate::witness::{
     Observations, ProbeCame, ProbeDone, ProbeEnd, ProbeNumbers, ProbePlace, ProbeProcess, ProbeRaised, WhyCpu,
     WrongNumbers,
@@ -51,6 +52,8 @@ fn lived(on: DeviceKind) -> ProbeProcess {
         numbers: vec![ProbeNumbers::Right("RMS error 0".to_owned())],
         memory: Vec::new(),
         libraries: BTreeMap::new(),
+        mapped: Vec::new(),
+        environment: Reading::Value(WorkerEnvironment::default()),
         device: None,
         took: Duration::from_secs(took),
         device_time: None,

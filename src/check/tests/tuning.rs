@@ -1,10 +1,11 @@
 //! `kernel.*` and `environment.*`.
 
 use super::machine::healthy;
+use super::probes::well;
 use super::{Case, case, judge, told};
 use crate::domain::{Ban, CheckSpec, Demand, Reading};
-use crate::witness::tuning::{ModuleOption, VmLine};
-use crate::witness::{ModuleState, Observations, TuningFacts};
+use crate::witness::tuning::{ModuleOption, VmLine, WorkerEnvironment};
+use crate::witness::{ModuleState, Observations, ProbeCame, ProbeProcess, TuningFacts};
 
 pub(super) fn demand(required: &[(&str, &str)], banned: &[&str]) -> Demand {
     let required = required.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -39,7 +40,9 @@ fn become_isa(seen: &mut Observations, version: u32) {
     }
 }
 
+/// In the environment that probes would inherit, on RDNA1, where the case runs none.
 fn export(seen: &mut Observations, variables: &[(&str, &str)]) {
+    seen.probes.clear();
     become_isa(seen, 100_100);
     let set = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     tuning(seen).environment = Reading::Value(set.collect());
@@ -219,7 +222,10 @@ fn a_variable_acts_or_it_is_said_why_not() {
         case("a slip", |seen| export(seen, &[("HSA_XNAK", "0")]), &["unmet unknown-name HSA_XNAK=0"]),
         case(
             "not readable",
-            |seen| tuning(seen).environment = Reading::NotReported,
+            |seen| {
+                export(seen, &[]);
+                tuning(seen).environment = Reading::NotReported;
+            },
             &["gap not reported the environment"],
         ),
         case("nobody asked", |seen| seen.after.tuning = None, &["gap not reported the environment"]),
@@ -279,4 +285,148 @@ fn a_stack_goes_together_or_it_is_said_what_does_not() {
     assert_eq!(of("2.5.1", 100_300, "6.8.0", |seen| tuning(seen).rocm.clear()), ["gap not"]);
     assert_eq!(of("2.5.1", 100_300, "6.8.0", |seen| tuning(seen).rocm.push("5.7.1".to_owned())), ["gap not"]);
     assert_eq!(of("2.5.1", 100_300, "6.8.0", |seen| seen.after.tuning = None), ["gap not"]);
+}
+
+fn map(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The processes of the probe on the GPU, and of the one on the CPU after it, in a shell that exports folklore.
+fn probed(seen: &mut Observations) -> Vec<&mut ProbeProcess> {
+    export(seen, &[("HIP_FORCE_COARSE_GRAIN", "1")]);
+    seen.probes = well();
+    let came = seen.probes.iter_mut().map(|probe| match &mut probe.came {
+        ProbeCame::Ran(processes) => &mut processes[0],
+        ProbeCame::NotRun { why } => panic!("{why}"),
+    });
+    came.collect()
+}
+
+fn gave(process: &mut ProbeProcess, given: &[(&str, &str)], has: &[(&str, &str)]) {
+    process.environment = Reading::Value(WorkerEnvironment { given: map(given), has: map(has) });
+}
+
+#[test]
+fn probes_are_judged_by_the_environment_of_their_processes() {
+    const CASES: &[Case] = &[
+        case(
+            "what the shell exports is not theirs",
+            |seen| drop(probed(seen)),
+            &["unmet not-exported HSA_ENABLE_SDMA in matmul/f32/8x16x8 on the GPU and another probe"],
+        ),
+        case(
+            "as it was given",
+            |seen| {
+                for process in probed(seen) {
+                    gave(process, &[("HSA_ENABLE_SDMA", "0")], &[("HSA_ENABLE_SDMA", "0")]);
+                }
+            },
+            &[],
+        ),
+        case(
+            "one of them lost it, the other has more",
+            |seen| {
+                let mut processes = probed(seen);
+                gave(processes[0], &[("HSA_ENABLE_SDMA", "0")], &[]);
+                let more = [("HSA_ENABLE_SDMA", "0"), ("HSA_XNACK", "0")];
+                gave(processes[1], &more[..1], &more);
+            },
+            &[
+                "unmet not-in-the-process HSA_ENABLE_SDMA in matmul/f32/8x16x8 on the GPU",
+                "unmet not-exported HSA_ENABLE_SDMA in matmul/f32/8x16x8 on the GPU",
+                "unmet no-op HSA_XNACK=0 in matmul/f32/8x16x8 on the CPU",
+            ],
+        ),
+        case(
+            "another value",
+            |seen| {
+                for process in probed(seen) {
+                    gave(process, &[("HSA_ENABLE_SDMA", "0")], &[("HSA_ENABLE_SDMA", "2")]);
+                }
+            },
+            &[
+                "unmet not-in-the-process HSA_ENABLE_SDMA in matmul/f32/8x16x8 on the GPU and another probe",
+                "unmet other-value HSA_ENABLE_SDMA in matmul/f32/8x16x8 on the GPU and another probe",
+                "unmet invalid-value HSA_ENABLE_SDMA=2 in matmul/f32/8x16x8 on the GPU and another probe",
+            ],
+        ),
+        case(
+            "one of them not read",
+            |seen| {
+                let mut processes = probed(seen);
+                gave(processes[0], &[], &[("HSA_ENABLE_SDMA", "0")]);
+                processes[1].environment = Reading::malformed("", "/proc/7/environ: Permission denied (os error 13)");
+            },
+            &["gap no permission matmul/f32/8x16x8 on the CPU"],
+        ),
+        case(
+            "none of them",
+            |seen| probed(seen).into_iter().for_each(|process| process.environment = Reading::NotReported),
+            &["gap not reported matmul/f32/8x16x8 on the GPU", "gap not reported matmul/f32/8x16x8 on the CPU"],
+        ),
+        case(
+            "not run",
+            |seen| {
+                probed(seen);
+                seen.probes.truncate(1);
+                seen.probes[0].came = ProbeCame::NotRun { why: "no worker".to_owned() };
+            },
+            &["gap no worker matmul/f32/8x16x8 on the GPU"],
+        ),
+    ];
+    judge(&CheckSpec::EnvironmentVariables { demand: demand(&[("HSA_ENABLE_SDMA", "0")], &[]) }, CASES);
+}
+
+#[test]
+fn a_stack_is_what_the_worker_loaded_where_one_did() {
+    const PROBE: &str = "matmul/f32/8x16x8 on the GPU";
+    let of = |named: &str, loaded: &[(&str, &str)], wrong: fn(&mut Observations)| {
+        let mut seen = healthy();
+        probed(&mut seen)[0].libraries = map(loaded);
+        become_isa(&mut seen, 100_300);
+        seen.after.kernel.as_mut().unwrap().release = Reading::Value("6.8.0".to_owned());
+        wrong(&mut seen);
+        told(&CheckSpec::EnvironmentPairing { torch: named.parse().ok() }, &seen)
+    };
+    let as_it_is: fn(&mut Observations) = |_| {};
+    let about = |words: &str| [format!("{words} in {PROBE}")];
+    assert_eq!(of("2.5.1+rocm6.2", &[("torch", "2.5.1+rocm6.2")], as_it_is), [""; 0]);
+    assert_eq!(of("", &[("torch", "2.5.1+rocm6.2")], as_it_is), [""; 0], "nobody has to name what says its own name");
+    assert_eq!(of("2.5.1+rocm6.2", &[("torch", "2.7.1+rocm6.3")], as_it_is), about("unmet other-stack torch"));
+    assert_eq!(of("2.5.1+rocm6.2", &[("torch", "2.5.1+rocm6.1")], as_it_is)[0], about("unmet other-stack torch")[0]);
+    assert_eq!(of("2.5.1", &[("torch", "2.5.1+rocm6.2")], as_it_is), [""; 0]);
+    for cpu in [&[("torch", "2.5.1+cpu")][..], &[("torch", "2.5.1+cu121")], &[("torch", "2.5.1"), ("cuda", "12.1")]] {
+        assert_eq!(of("", cpu, as_it_is), about("unmet no-rocm torch"), "{cpu:?}");
+    }
+    let mixed = [("torch", "2.5.1+rocm6.2"), ("libamdhip64", "6.4.60400")];
+    assert_eq!(of("", &mixed, as_it_is), about("doubtful mixed-stack HIP"));
+    assert_eq!(of("", &[mixed[0], ("libamdhip64", "6.2.60204")], as_it_is), [""; 0]);
+    // The wheel's ROCm counts, and not the one below /opt.
+    let other: fn(&mut Observations) = |seen| tuning(seen).rocm = vec!["5.7.1".to_owned()];
+    assert_eq!(of("", &[("torch", "2.5.1+rocm6.2")], other), [""; 0]);
+    assert_eq!(
+        of("", &[("torch", "2.5.1")], other)[0],
+        format!("unmet not-a-pair torch 2.5 and ROCm 5.7 for gfx1030 in {PROBE}")
+    );
+    let none: fn(&mut Observations) = |seen| tuning(seen).rocm.clear();
+    assert_eq!(of("", &[("torch", "2.5.1")], none), [format!("gap not reported ROCm in {PROBE}")]);
+    // A worker without a torch says nothing of one, and then the one that is named counts.
+    assert_eq!(
+        of("2.5.1+rocm5.7", &[("validate", "0.1.0")], as_it_is)[0],
+        "unmet not-a-pair torch 2.5 and ROCm 5.7 for gfx1030"
+    );
+    // What the GPU passes for is of the process.
+    let spoofed: fn(&mut Observations) = |seen| {
+        become_isa(seen, 100_100);
+        let ProbeCame::Ran(processes) = &mut seen.probes[0].came else { panic!("it ran") };
+        gave(&mut processes[0], &[], &[("HSA_OVERRIDE_GFX_VERSION", "10.3.0")]);
+    };
+    let found = of("", &[("torch", "2.5.1+rocm6.2")], spoofed);
+    assert!(!found.is_empty() && found.iter().all(|line| line.starts_with("doubtful un")), "{found:?}");
+    let unread: fn(&mut Observations) = |seen| {
+        let ProbeCame::Ran(processes) = &mut seen.probes[0].came else { panic!("it ran") };
+        processes[0].environment = Reading::NotReported;
+    };
+    let found = of("", &[("torch", "2.5.1+rocm6.2")], unread);
+    assert_eq!(found, [format!("gap not reported what the GPU passes for in {PROBE}")]);
 }

@@ -22,6 +22,7 @@ use crate::probe::supervise::{Limits, ProbeOutcome};
 use crate::probe::verdict::of_repeats;
 use crate::probe::watch::Stop;
 use crate::process::Cancel;
+use crate::witness::tuning::WorkerEnvironment;
 
 use super::session::{Earlier, Session};
 
@@ -322,6 +323,9 @@ impl Supervising {
         for (gpu, most) in done.outside.value().into_iter().flat_map(|outside| &outside.most.kfd) {
             let queues = if most.compute_queues == 1 { "queue" } else { "queues" };
             let _ = writeln!(text, "    driver {} and {} {queues} on GPU {gpu}", most.vram, most.compute_queues);
+        }
+        if let Some(lost) = done.environment.value().and_then(WorkerEnvironment::lost) {
+            let _ = writeln!(text, "    env    {lost}");
         }
         match ran(self.stand.on, &done.said, &done.outside) {
             Some(Ran::OnCpu(why)) => {
