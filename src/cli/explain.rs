@@ -93,7 +93,7 @@ fn page(entry: &Entry) -> String {
     }
     if let Some(parameter) = parameters().iter().find(|each| each.entry_id() == entry.id) {
         // Lines to paste are not wrapped.
-        let lines = bootloader_lines(&[(parameter.name.clone(), "VALUE".to_owned())].into());
+        let lines = bootloader_lines(&[(parameter.name.clone(), "VALUE".to_owned())].into(), "rocvet");
         let _ = write!(out, "\n{LABEL}To set it{LABEL:#} (nothing here writes to a bootloader)\n{lines}");
     }
     out

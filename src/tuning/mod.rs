@@ -11,7 +11,7 @@ mod proposal;
 mod standing;
 
 pub use asks::{Ask, Asks, asks};
-pub use bootloader::bootloader_lines;
+pub use bootloader::{bootloader_lines, bootloader_undo};
 pub use environment::{Isa, Setting, Trait, effective_isa, settings, shown};
 pub use ground::{Ground, gfx_name};
 pub use loaded::{Build, Loaded, loaded};

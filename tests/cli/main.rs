@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod bad_input;
+mod bootloader;
 mod bundle;
 mod captures;
 mod changes;

@@ -179,7 +179,7 @@ fn sum(record: &MatrixRecord) -> String {
 /// What to do before the cells that wait for it can run.
 fn next_boot(waiting: &Waiting) -> String {
     let mut text = format!("\nThe next cells need {waiting}. Nothing was changed; put this into the bootloader:\n\n");
-    text += &bootloader_lines(&waiting.set);
+    text += &bootloader_lines(&waiting.set, "rocvet");
     if !waiting.unset.is_empty() {
         text += &format!("take off what the boot before needed (`undo` above it): {}\n", waiting.unset.join(" "));
     }
