@@ -20,6 +20,8 @@ pub mod sim;
 
 pub mod witness;
 
+pub mod quarantine;
+
 pub mod journal;
 
 pub mod probe;

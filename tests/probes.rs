@@ -26,6 +26,7 @@ use rocvet::probe::supervise::{Launcher, Limits, ProbeOutcome, Supervised, Worke
 use rocvet::probe::verdict::status;
 use rocvet::probe::{Judgement, Numbers, judge};
 use rocvet::process::Cancel;
+use rocvet::quarantine::Quarantine;
 use rocvet::sim::fault::ProbeFault;
 use rocvet::sim::{Fault, machine_named};
 use rocvet::witness::gpu_use::Trees;
@@ -386,6 +387,50 @@ fn what_befalls_the_machine_while_a_probe_runs_well_stops_the_run() {
             (stop, told) => assert_eq!((stop, told), (None, None), "{fault}"),
         }
     }
+}
+
+/// By leaving its group a process gets out of the reach of signals, as one does that waits in a driver.
+const ESCAPES: &str = "setpgrp(0, getpgrp(getppid())); sleep 600";
+
+#[test]
+fn a_process_that_cannot_be_killed_is_written_down_until_it_is_gone() {
+    let perl = Path::new("/usr/bin/perl");
+    if !perl.exists() {
+        println!("skipped: no {}", perl.display());
+        return;
+    }
+    let (host, stand) = stand("zeros");
+    let state = host.path().join("state");
+    let quarantine = Quarantine::new("/proc".into(), vec![state.clone()]);
+    let soon = Duration::from_millis(300);
+    let limits = Limits { first: soon, silence: soon, grace: soon, reap: soon, ..stand.limits };
+    let worker = Worker::of(&validate(), perl, vec!["-e".into(), ESCAPES.into()]);
+    let stand = Stand { worker, limits, quarantine: Some(quarantine.clone()), ..stand };
+    let run = stand.run(&request(1), &Cancel::new()).unwrap();
+    assert_eq!(run.status, Status::Hang);
+    assert_eq!(run.done.outcome, ProbeOutcome::Died(Ended::Unreaped));
+    assert!(run.stop.is_some_and(|stop| stop.to_string().contains("unkillable")), "{:?}", run.stop);
+    let file = run.marked.unwrap().unwrap();
+    assert!(file.starts_with(&state), "{}", file.display());
+    let pid = run.done.left.unwrap();
+    let held = quarantine.held().unwrap();
+    assert_eq!(held.iter().map(|(held, _)| held.stuck.pid).collect::<Vec<_>>(), [pid]);
+    assert!(held[0].0.to_string().contains("perl, "), "{}", held[0].0);
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    // It is gone a moment later.
+    let gone = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        quarantine.held().unwrap().is_empty()
+    });
+    assert!(gone, "it was killed");
+    assert!(!file.exists());
+    // One that can be killed leaves nothing behind.
+    let run = Stand { worker: Worker::of(&validate(), perl, vec!["-e".into(), "sleep 600".into()]), ..stand }
+        .run(&request(1), &Cancel::new())
+        .unwrap();
+    assert_eq!((run.done.left, run.marked), (None, None));
+    assert!(!file.exists());
 }
 
 #[test]

@@ -299,6 +299,7 @@ fn raised(bench: &Bench) -> Result<Completion, Failed> {
         judged: vec![],
         unwatched: None,
         stop: None,
+        marked: None,
         before: None,
     };
     assert_eq!(of(&run).0, Raised::OutOfMemory, "{}", told(&run));

@@ -10,6 +10,7 @@ mod doctor;
 mod dying;
 mod exit;
 mod explain;
+mod held;
 mod help;
 mod hip_witness;
 mod interrupt;

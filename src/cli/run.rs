@@ -24,6 +24,7 @@ use crate::witness::kernel::read_boot_id;
 
 use super::console::{self, Bar};
 use super::exit::{Exit, Failure, Outcome};
+use super::held;
 use super::interrupt::Interrupt;
 use super::keep::{Keeper, changes};
 use super::selection::SelectionArgs;
@@ -162,6 +163,7 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
     if let Some((folder, earlier)) = &earlier {
         resume::same_plan(&earlier.plan, &digest, folder.path(), &earlier.command)?;
     }
+    refuse_held(host.as_ref(), &plan)?;
     let keeper = keeper(host.as_ref(), &plan, &asking)?;
     let jobs = side_by_side(*jobs, &plan, host.as_ref());
     let boot_id = host.as_ref().filter(|host| can_go_down(host)).and_then(|host| read_boot_id(&host.proc_root()));
@@ -322,11 +324,22 @@ fn again(args: &RunArgs, host: Option<&Host>) -> String {
     words.join(" ")
 }
 
+/// Nothing that uses a GPU, or changes it, is begun where a process that could not be killed holds one.
+fn refuse_held(host: Option<&Host>, plan: &Plan) -> Result<(), Failure> {
+    match host {
+        Some(host) if plan.cases.iter().any(|case| probes(case) || changes(case)) => held::refuse(host),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn probes(case: &Case) -> bool {
+    case.steps.iter().any(|step| matches!(step, Step::Probe(_)))
+}
+
 /// Where probes are computed on this machine, when cases of this run have any there.
 fn workers(programs: &WorkerArgs, host: Option<&Host>, plan: &Plan) -> Result<Option<Stand>, Failure> {
-    let probes = |case: &Case| case.steps.iter().any(|step| matches!(step, Step::Probe(_)));
     match host {
-        Some(Host::Real) if plan.cases.iter().any(probes) => programs.of_this_machine(),
+        Some(Host::Real) if plan.cases.iter().any(probes) => Ok(programs.of_this_machine()?.map(held::watched)),
         Some(Host::Real | Host::Simulated { .. } | Host::Recorded { .. }) | None => Ok(None),
     }
 }

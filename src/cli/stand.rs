@@ -16,6 +16,7 @@ use crate::witness::Snapshot;
 use crate::witness::amd_smi::Format;
 
 use super::exit::Failure;
+use super::held;
 use super::target;
 use super::workers::WorkerArgs;
 
@@ -50,12 +51,17 @@ pub fn simulated(host: &Host) -> Result<Stand, Failure> {
 /// An engine on this machine.
 ///
 /// # Errors
-/// It is not there, or computes on no such machine.
+/// It is not there, or computes on no such machine; or a process that could not be killed holds a GPU.
 pub fn here(workers: &WorkerArgs, engine: Engine, on: Kind) -> Result<Stand, Failure> {
     let stand = workers.stand(engine, on)?;
-    // What the machine says of its GPUs is nothing to judge the host's memory by.
-    let look = (on == Kind::Gpu).then(|| look_at_memory(&Host::Real));
-    Ok(Stand { look, ..stand })
+    match on {
+        // What the machine says of its GPUs is nothing to judge the host's memory by.
+        Kind::Cpu => Ok(stand),
+        Kind::Gpu => {
+            held::refuse(&Host::Real)?;
+            Ok(Stand { look: Some(look_at_memory(&Host::Real)), ..held::watched(stand) })
+        }
+    }
 }
 
 fn no_machine(why: &str) -> Failure {

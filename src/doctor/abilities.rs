@@ -57,6 +57,9 @@ impl Abilities {
     }
 }
 
+/// Why nothing is started.
+const UNKILLABLE: &str = "a process that could not be killed holds a GPU";
+
 fn query(seen: &Seen<'_>, obstacles: &[Obstacle]) -> Ability {
     if let Some(block) = obstacles.iter().find(|obstacle| obstacle.weight == Weight::Blocks) {
         return Ability::no(block.what.clone());
@@ -89,6 +92,9 @@ fn set(seen: &Seen<'_>) -> Ability {
     if seen.environment.caller == Caller::User {
         against.push("it needs root".to_owned());
     }
+    if !seen.environment.unkillable.is_empty() {
+        against.push(UNKILLABLE.to_owned());
+    }
     if let Some(holders) = seen.holders.value().filter(|holders| !holders.is_empty()) {
         let count = holders.len();
         against.push(format!("{count} process{} the GPUs", if count == 1 { " holds" } else { "es hold" }));
@@ -109,6 +115,9 @@ fn probe(seen: &Seen<'_>) -> Ability {
         Provenance::Simulated => return Ability::no("a simulated machine computes nothing"),
         Provenance::Recorded => return Ability::no("a recording computes nothing"),
         Provenance::Hardware => {}
+    }
+    if !seen.environment.unkillable.is_empty() {
+        return Ability::no(UNKILLABLE);
     }
     if seen.look.kfd.as_ref().is_none_or(Vec::is_empty) {
         return Ability::no("KFD shows no device");

@@ -22,6 +22,17 @@ pub struct Environment {
     pub filters: DeviceFilters,
     /// Programs that run probes with torch, by path; looked for on the real machine only.
     pub workers: Vec<String>,
+    /// Processes that could not be killed and are still there; looked for on the real machine only.
+    pub unkillable: Vec<Unkillable>,
+}
+
+/// A process that could not be killed, as it was written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unkillable {
+    /// What it is and does, in words; or why that cannot be told.
+    pub what: String,
+    /// What to do about it.
+    pub next: String,
 }
 
 /// The variables by which ROCm's runtimes leave devices out, where they are set.

@@ -10,7 +10,7 @@ mod tool;
 
 pub use abilities::{Abilities, Ability};
 pub use diagnosis::{DIAGNOSIS_SCHEMA, Diagnosis, DriverSummary, Holder, diagnose};
-pub use environment::{Caller, DeviceFilters, Environment, RocmRelease};
+pub use environment::{Caller, DeviceFilters, Environment, RocmRelease, Unkillable};
 pub use gpus::GpuSummary;
 pub use obstacle::{Obstacle, Weight};
 pub use tool::{ToolState, Trouble};

@@ -47,6 +47,7 @@ impl Made {
             rocm: Vec::new(),
             filters: DeviceFilters::default(),
             workers: vec!["/usr/bin/validate-probe-torch".to_owned()],
+            unkillable: Vec::new(),
         };
         Self { look, environment }
     }
@@ -197,6 +198,15 @@ fn cases() -> Vec<(&'static str, Made, Weight, &'static [&'static str])> {
     };
     vec![
         ("no-gpu", without_driver(vec![], ModuleState::NotLoaded), Blocks, &["no AMD GPU", "lspci"]),
+        (
+            "unkillable",
+            made().with(|made| {
+                let (what, next) = ("process 77 is still in state D".to_owned(), "reboot it".to_owned());
+                made.environment.unkillable = vec![Unkillable { what, next }];
+            }),
+            Limits,
+            &["could not be killed", "process 77 is still in state D", "reboot it"],
+        ),
         ("driver-missing", without_driver(vec![adapter("")], ModuleState::NotLoaded), Blocks, &["modprobe amdgpu"]),
         ("driver-without-gpu", without_driver(vec![adapter("amdgpu")], ModuleState::Live), Blocks, &["drives no GPU"]),
         (

@@ -20,6 +20,7 @@ use super::watch::{Stop, Watch};
 use super::{Judgement, Output, ProbeSpec, judge};
 use crate::domain::Status;
 use crate::process::Cancel;
+use crate::quarantine::Quarantine;
 use crate::witness::Snapshot;
 use crate::witness::gpu_use::Trees;
 use crate::witness::kernel_log::{self, KernelLog, Log};
@@ -74,6 +75,8 @@ pub struct Stand {
     pub look: Option<Snapshot>,
     /// What numbers are judged by, kept from one process to the next.
     pub oracles: Oracles,
+    /// Where it is written down that a process could not be killed; `None` where nothing outlives the machine.
+    pub quarantine: Option<Quarantine>,
 }
 
 /// Where the kernel's log of a machine is read.
@@ -98,6 +101,8 @@ pub struct ProbeRun {
     pub unwatched: Option<String>,
     /// Why nothing more is to be run on this machine, where that is so.
     pub stop: Option<Stop>,
+    /// The file that keeps the GPU alone from now on, where its process could not be killed; or why there is none.
+    pub marked: Option<Result<PathBuf, String>>,
     /// The run before this one, which another process's reset took down.
     pub before: Option<Box<ProbeRun>>,
 }
@@ -154,6 +159,7 @@ impl Stand {
             trees: Trees { sys: host.join("sys"), proc: host.join("proc"), same_pids: true },
             look: None,
             oracles: Oracles::default(),
+            quarantine: None,
         }
     }
 
@@ -170,6 +176,7 @@ impl Stand {
             trees,
             look: None,
             oracles: Oracles::default(),
+            quarantine: None,
         }
     }
 
@@ -195,6 +202,11 @@ impl Stand {
         let machine = Watch::begin(&self.root);
         let log = log.as_deref_mut().map(|log| log as &mut dyn Log);
         let done = watch(&self.worker, request, &self.limits, log, Some(&self.trees), cancel.clone());
+        let marked = self.quarantine.as_ref().zip(done.left).and_then(|(quarantine, pid)| {
+            let device = done.said.hello.as_ref().and_then(|hello| hello.device.as_ref());
+            let gpu = device.and_then(|device| device.bdf.clone());
+            quarantine.mark(pid, gpu.map(|gpu| gpu.to_string()), request.probe.id()).transpose()
+        });
         let stop = done.stops_the_run().map(Stop::Seen).or_else(|| machine.end());
         let capacity = self.look.as_ref().map(|look| capacity(look, &self.worker.env)).unwrap_or_default();
         let judged = judged(&request.probe, &done, &capacity, &self.oracles)?;
@@ -203,7 +215,7 @@ impl Stand {
             (Status::Pass, Some(_)) => Status::KernelFault,
             (status, _) => status,
         };
-        Ok(ProbeRun { done, judged, status, unwatched, stop, before: None })
+        Ok(ProbeRun { done, judged, status, unwatched, stop, marked, before: None })
     }
 }
 

@@ -112,7 +112,7 @@ fn by_name(problem: &str, log: &LogSource) -> String {
 
 /// What came of one process, as data.
 fn process(run: ProbeRun, asked: Kind, log: &LogSource) -> ProbeProcess {
-    let ProbeRun { done, judged, status: _, unwatched, stop, before } = run;
+    let ProbeRun { done, judged, status: _, unwatched, stop, marked: _, before } = run;
     let said = &done.said;
     let answers = || said.answers.iter();
     let raised = answers().find_map(|answer| match &answer.outcome {

@@ -10,6 +10,7 @@ pub mod hip;
 pub mod kernel;
 pub mod kernel_log;
 pub mod kfd;
+pub mod lingering;
 mod observations;
 pub mod pci;
 mod probed;

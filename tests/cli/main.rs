@@ -12,6 +12,7 @@ mod diff_memory;
 mod doctor;
 mod exit_codes;
 mod hardware;
+mod held;
 mod host;
 mod hostile;
 mod interrupt;

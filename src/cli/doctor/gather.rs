@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::exit::Failure;
+use crate::cli::held;
 use crate::cli::target;
-use crate::doctor::{Caller, DeviceFilters, Diagnosis, Environment, RocmRelease, diagnose};
+use crate::doctor::{Caller, DeviceFilters, Diagnosis, Environment, RocmRelease, Unkillable, diagnose};
 use crate::host::{Asking, Host};
 use crate::process::Cancel;
+use crate::quarantine::Held;
 use crate::run::{Wanted, look};
 use crate::witness::amd_smi::{Format, Query};
 use crate::witness::pci::read_pci;
@@ -46,8 +48,26 @@ pub fn diagnosis(host: &Host, cancel: &Cancel) -> Result<Diagnosis, Failure> {
             Host::Real => workers(),
             Host::Simulated { .. } | Host::Recorded { .. } => Vec::new(),
         },
+        unkillable: match host {
+            Host::Real => unkillable(),
+            Host::Simulated { .. } | Host::Recorded { .. } => Vec::new(),
+        },
     };
     Ok(diagnose(&seen, &environment))
+}
+
+/// Processes that could not be killed, or why that cannot be told.
+fn unkillable() -> Vec<Unkillable> {
+    match held::list() {
+        Ok(list) => {
+            let told = |(held, file): (Held, PathBuf)| Unkillable {
+                what: held.to_string(),
+                next: held::way_out(&file.display().to_string()),
+            };
+            list.into_iter().map(told).collect()
+        }
+        Err(failure) => vec![Unkillable { what: failure.error.to_string(), next: held::UNREADABLE.to_owned() }],
+    }
 }
 
 /// Each installation of ROCm below `/opt`, or what stands for it.

@@ -9,6 +9,7 @@ use clap::Args;
 use crate::change::{Door, Kind, Store, Trouble, back, drive, observe};
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::held;
 use crate::cli::target;
 use crate::domain::{Reading, ToolVersion};
 use crate::facts::{ReloadHabit, reload_habit};
@@ -100,6 +101,7 @@ pub fn run(args: &ApplyArgs) -> Outcome {
     if let Host::Recorded { .. } = session.host {
         return Err(Failure::usage(anyhow!("a recording cannot be changed")));
     }
+    held::refuse(&session.host)?;
     let store = state::store(args.change.state.as_deref(), &session.host)?;
     let _lock = state::lock(&store, Duration::ZERO, &|| session.signal().is_some())?;
     state::refuse_unfinished(&store)?;

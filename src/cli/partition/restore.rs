@@ -5,6 +5,7 @@ use clap::Args;
 use crate::change::{Door, Kind, back};
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::held;
 use crate::cli::target;
 use crate::host::Asking;
 use crate::partition::Consent;
@@ -49,6 +50,7 @@ pub fn run(args: &RestoreArgs) -> Outcome {
         console::note("nothing to restore");
         return Ok(Exit::Done);
     }
+    held::refuse(&session.host)?;
     let stop = || session.signal().is_some();
     let _lock = state::lock(&store, args.change.deadline(), &stop)?;
     // Again, now that nobody else changes them. A run began after the modes that it found were applied.

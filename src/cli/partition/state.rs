@@ -47,7 +47,7 @@ pub fn store(named: Option<&Path>, host: &Host) -> Result<Store, Failure> {
 }
 
 /// The machine's name, as a file name.
-fn machine_name(host: &Host) -> PathBuf {
+pub fn machine_name(host: &Host) -> PathBuf {
     let name = Tree::open(&host.proc_root()).and_then(|proc| proc.read("sys/kernel/hostname", 1024));
     let name = name.map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default();
     let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-' || *c == '_';

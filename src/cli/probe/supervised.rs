@@ -279,7 +279,7 @@ impl Supervising {
 
     /// What one run came to, and what to do about it.
     pub(super) fn tell(&self, run: &ProbeRun, text: &mut String) {
-        let ProbeRun { done, judged, status, unwatched, stop, before: _ } = run;
+        let ProbeRun { done, judged, status, unwatched, stop, marked, before: _ } = run;
         let classified = &done.classified;
         let ended = match &done.outcome {
             ProbeOutcome::Reported => None,
@@ -314,6 +314,17 @@ impl Supervising {
                 let _ = writeln!(text, "    after  {stop}");
             }
             Some(Stop::Seen(_)) | None => {}
+        }
+        match marked {
+            Some(Ok(file)) => {
+                let _ =
+                    writeln!(text, "    held   nothing is run on this machine while it is there: {}", file.display());
+            }
+            Some(Err(problem)) => {
+                let _ =
+                    writeln!(text, "    held   it could not be written down ({problem}): run nothing before a reboot");
+            }
+            None => {}
         }
         // Where no log is read at all, that is said once, at the end.
         if let (Some(problem), None) = (&classified.kernel_unread, unwatched) {

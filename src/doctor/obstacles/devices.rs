@@ -22,6 +22,14 @@ pub(super) fn obstacles(seen: &Seen<'_>) -> Vec<Obstacle> {
     found
 }
 
+/// Also where the GPU is not shown any more.
+pub(super) fn unkillable<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = Obstacle> + use<'a> {
+    seen.environment.unkillable.iter().map(|each| {
+        let what = format!("a process could not be killed, and nothing is started on this machine: {}", each.what);
+        obstacle("unkillable", Weight::Limits, what, each.next.clone(), "")
+    })
+}
+
 fn no_kfd(seen: &Seen<'_>) -> Option<Obstacle> {
     seen.look.kfd.is_none().then(|| {
         obstacle(

@@ -13,6 +13,7 @@ use super::obstacle::Obstacle;
 /// Everything that stands in the way, the worst first; within a weight in the order of the rules.
 pub(super) fn all(seen: &Seen<'_>) -> Vec<Obstacle> {
     let mut found = driver::obstacles(seen);
+    found.extend(devices::unkillable(seen));
     found.extend(tool::obstacles(seen));
     // Without a GPU there is nothing more to say.
     if !seen.sockets.is_empty() {

@@ -92,6 +92,8 @@ pub struct Supervised {
     pub environment: Reading<WorkerEnvironment>,
     /// How long it took, from the start to the reap.
     pub took: Duration,
+    /// Its process, where it could not be killed and is still there.
+    pub left: Option<u32>,
 }
 
 impl Supervised {
@@ -222,7 +224,8 @@ fn conclude(ran: process::Outcome, reader: Reader, kernel: Reading<LogWindow>, p
         classified.kernel_unread.get_or_insert_with(|| gap.to_owned());
     }
     let (outside, environment) = (Reading::NotReported, Reading::NotReported);
-    Supervised { outcome, said, classified, stderr: ran.stderr, kernel, outside, environment, took: ran.took }
+    let left = ran.pid.filter(|_| ran.ended == Ended::Unreaped);
+    Supervised { outcome, said, classified, stderr: ran.stderr, kernel, outside, environment, took: ran.took, left }
 }
 
 /// A worker's process with its own folder and variables, to be run in another way than a probe: see [`super::warm`].
