@@ -116,7 +116,7 @@ impl Room {
         create(host.path(), &cases[CASES / 2].simulate.resolve().unwrap(), Faces::Both).unwrap();
         let lab = Lab::Simulated { scratch: scratch.path().to_owned(), program: PathBuf::from(VALIDATE) };
         let asking = Asking { deadline: Duration::from_secs(30), cancel: Cancel::new() };
-        let stands = Stands { validate: PathBuf::from(VALIDATE), here: None };
+        let stands = Stands { validate: PathBuf::from(VALIDATE), here: rocvet::run::Here::Nothing };
         let bed = Bed { lab, stands, asking, folder: scratch.path().join("results"), halt: std::sync::OnceLock::new() };
         Self { cases, bed, host, _scratch: scratch }
     }

@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("witness", &["domain", "facts"]),
     ("scenario", &["domain", "facts", "probe", "sim", "witness"]),
     ("likeness", &["domain", "facts", "sim", "topology", "witness"]),
-    ("plan", &["domain", "facts", "scenario", "sim"]),
+    ("plan", &["domain", "facts", "probe", "scenario", "sim"]),
     ("process", &["domain"]),
     ("filelock", &[]),
     ("document", &[]),

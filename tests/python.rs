@@ -89,7 +89,7 @@ fn main() -> ExitCode {
             Ok(Completion::ignored_with("ROCVET_PYTHON names no interpreter: the engine python was not tested"))
         }));
     }
-    for interpreter in interpreters {
+    for &interpreter in &interpreters {
         for (name, test) in TESTS {
             let bench = Bench::of(interpreter);
             trials.push(Trial::ignorable_test(format!("{interpreter}: {name}"), move || test(&bench)));
@@ -101,6 +101,11 @@ fn main() -> ExitCode {
             }
         }
     }
+    let two: Vec<Bench> = interpreters.iter().take(2).map(|interpreter| Bench::of(interpreter)).collect();
+    trials.push(Trial::ignorable_test("two versions of PyTorch in one run", move || match two.as_slice() {
+        [old, new] => two_versions(old, new),
+        _ => Ok(Completion::ignored_with("ROCVET_PYTHON names no two interpreters: no two versions were compared")),
+    }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -176,6 +181,73 @@ fn agrees(bench: &Bench, id: &str) -> Result<Completion, Failed> {
         _ => panic!("{} {}", told(&run), run.judged.iter().map(ToString::to_string).collect::<String>()),
     }
     assert!(matches!(run.judged.as_slice(), [Judgement::Numbers(Numbers::Right(_))]), "{:?}", run.judged);
+    Ok(Completion::Completed)
+}
+
+/// `validate run` with two real stacks, in which three regressions, two fixes and a flake are planted: those are told, with the
+/// versions that differ, and nothing else.
+fn two_versions(old: &Bench, new: &Bench) -> Result<Completion, Failed> {
+    let crash = |name: &str| format!("import ctypes\ntorch.{name} = lambda *a, **more: ctypes.string_at(0)\n");
+    let wrong = |name: &str| {
+        format!(
+            "real_{name} = torch.{name}\ndef {name}(*a, **more):\n    y = real_{name}(*a, **more)\n    y[0, 0] += 1\n    return y\n\
+             torch.{name} = {name}\n"
+        )
+    };
+    let raises = |name: &str| {
+        format!(
+            "def {name}(*a, **more):\n    raise RuntimeError('HIP error: invalid device function')\ntorch.{name} = {name}\n"
+        )
+    };
+    let count = new.folder.path().join("count");
+    let now_and_then = format!(
+        "def softmax(*a, **more):\n    open('{0}', 'a').write('.')\n    if os.path.getsize('{0}') == 2: os.abort()\n    return \
+         real_softmax(*a, **more)\nreal_softmax, torch.softmax = torch.softmax, softmax\n",
+        count.display()
+    );
+    let before = old.planted(&[crash("sigmoid"), wrong("mul")].concat());
+    let after = new.planted(&[crash("relu"), wrong("tanh"), raises("exp"), now_and_then].concat());
+
+    let expected = [
+        ("add", "add/f32/5x7", "unchanged"),
+        ("exp", "exp/f32/5x7", "regressed"),
+        ("matmul", "matmul/f32/4x5x6", "unchanged"),
+        ("multiply", "multiply/f32/5x7", "fixed"),
+        ("relu", "relu/f32/5x7", "regressed"),
+        ("sigmoid", "sigmoid/f32/5x7", "fixed"),
+        ("softmax", "softmax/f32/5x7", "newly-flaky"),
+        ("tanh", "tanh/f32/5x7", "regressed"),
+    ];
+    let folder = old.folder.path();
+    std::fs::create_dir(folder.join("scenarios")).unwrap();
+    for (name, work, _) in expected {
+        let text = format!(
+            "title = 'a test'\nwhy = 'to see it'\nsource = 'this test'\nlevel = 'exercise'\n[applies]\n[simulate]\n\
+             machine = 'rx5700xt'\namd-smi = '27.1.0'\n[[step]]\nprobe = {{ work = '{work}' }}\n\
+             [[check]]\nid = 'probe.outcome'\n[[check]]\nid = 'probe.numbers'\n"
+        );
+        std::fs::write(folder.join(format!("scenarios/{name}.toml")), text).unwrap();
+    }
+    let validate =
+        |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_validate")).args(args).current_dir(folder).output().unwrap();
+    let workers = [format!("old=python:{}", before.display()), format!("new=python:{}", after.display())];
+    let [one, other] = workers.each_ref().map(String::as_str);
+    let place = ["--on", "cpu", "--repeat", "3", "--results", "r", "--worker", one, "--worker", other];
+    let ran = validate(&[&["run", "scenarios"], &place[..]].concat());
+    let told = || format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(1), "{}", told());
+    let run = std::fs::read_dir(folder.join("r")).unwrap().next().unwrap().unwrap().path();
+    let sides = ["old", "new"].map(|side| format!("{}:{side}", run.display()));
+    let compared = validate(&["diff", &sides[0], &sides[1], "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_slice(&compared.stdout).unwrap();
+    let cases = document["cases"].as_array().unwrap();
+    let mut found: Vec<_> =
+        cases.iter().map(|case| (case["id"].as_str().unwrap(), case["class"].as_str().unwrap())).collect();
+    found.sort_unstable();
+    assert_eq!(found, expected.map(|(name, _, class)| (name, class)), "{}", told());
+    let facts: Vec<_> =
+        document["facts"].as_array().unwrap().iter().map(|fact| fact["name"].as_str().unwrap()).collect();
+    assert!(facts.contains(&"torch"), "the versions that differ: {facts:?}");
     Ok(Completion::Completed)
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 
-use crate::compare::{Baseline, next_baseline};
+use crate::compare::{Baseline, next_baseline, of_worker, workers};
 use crate::domain::Status;
-use crate::plan::Plan;
+use crate::plan::{Plan, without_worker};
 use crate::run::{CaseRecord, Clock, Environment, RunRecord};
 use crate::scenario::Case;
 use crate::witness::tree::Tree;
@@ -32,13 +32,12 @@ pub fn read(path: &Path) -> Result<Baseline, Failure> {
 /// Takes out of a plan what the baseline says not to run; tells of entries that do nothing.
 pub fn skip(baseline: &Baseline, plan: &mut Plan, host: Option<&Environment>) -> Vec<CaseRecord> {
     let planned = plan.cases.iter().chain(plan.undecided.iter().map(|undecided| &undecided.case));
-    let read: Vec<&str> =
-        planned.chain(plan.not_selected.iter().map(|other| &other.case)).map(|case| case.id.as_str()).collect();
+    let read: Vec<&str> = planned.chain(plan.not_selected.iter().map(|other| &other.case)).map(shared_id).collect();
     for line in baseline.idle(&read) {
         console::note(&format!("note: baseline: {line}"));
     }
     let mut skipped = Vec::new();
-    plan.cases.retain(|case| match baseline.skips(&case.id, &environment(case, host)) {
+    plan.cases.retain(|case| match baseline.skips(shared_id(case), &environment(case, host)) {
         None => true,
         Some(reason) => {
             let reason = format!("by the baseline: {reason}");
@@ -62,8 +61,15 @@ pub fn mark(baseline: &Baseline, cases: &mut [CaseRecord], host: Option<&Environ
 /// # Errors
 /// It cannot be written.
 pub fn leave(record: &RunRecord, before: Option<&Baseline>, folder: &Path) -> Result<(), Failure> {
-    let text = next_baseline(record, before).map_err(|error| Failure::from(anyhow!(error)))?;
+    // Of two workers the second one is what is to be.
+    let candidate = workers(record).get(1).and_then(|worker| of_worker(record, worker));
+    let text =
+        next_baseline(candidate.as_ref().unwrap_or(record), before).map_err(|error| Failure::from(anyhow!(error)))?;
     results::write(&folder.join("baseline.toml"), text.as_bytes())
+}
+
+fn shared_id(case: &Case) -> &str {
+    without_worker(&case.id, case.worker.as_deref())
 }
 
 fn environment(case: &Case, host: Option<&Environment>) -> Environment {

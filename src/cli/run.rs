@@ -7,17 +7,17 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use crate::compare::Baseline;
+use crate::compare::{Baseline, Comparison, Rules, Shapes, Side, compare, of_worker};
 use crate::domain::{Meaning, Provenance, Status};
 use crate::host::{Asking, Host, previous_boot};
 use crate::journal::{Durable, JournalError, Next, Progress, digest};
-use crate::plan::{self, Plan};
-use crate::probe::stand::Stand;
+use crate::plan::{self, Plan, Selection};
+use crate::probe::protocol::Kind;
 use crate::process::Cancel;
-use crate::report::{self, Paper, Target};
+use crate::report::{self, DiffKind, Paper, ReportError, Target};
 use crate::run::{
-    Bed, CaseRecord, Clock, Coverage, Earlier, Event, HostRecord, Lab, NotSelected, Options, Progress as Watch,
-    RunFolder, RunInfo, RunRecord, SCHEMA, Stands, execute, exit_of, keep_text,
+    Bed, CaseRecord, Clock, Coverage, Earlier, Event, Here, HostRecord, Lab, NotSelected, Options, Progress as Watch,
+    RunFolder, RunInfo, RunRecord, SCHEMA, Stands, execute, exit_of, keep_text, loaded,
 };
 use crate::scenario::{self, Case, Level, Step};
 use crate::witness::kernel::read_boot_id;
@@ -29,7 +29,7 @@ use super::interrupt::Interrupt;
 use super::keep::{Keeper, changes};
 use super::selection::SelectionArgs;
 use super::target::{self, Chosen};
-use super::values::quoted;
+use super::values::{kind, quoted};
 use super::workers::WorkerArgs;
 use super::{Parsed, baseline, results, resume};
 
@@ -56,6 +56,10 @@ struct ExecutionArgs {
     /// Run on this machine
     #[arg(long)]
     hardware: bool,
+    /// Where a worker of this machine computes: gpu or cpu. With cpu all that only computes is run, on any machine; it says
+    /// something of the worker's stack, and nothing about a GPU
+    #[arg(long, value_name = "WHERE", default_value = "gpu", value_parser = kind, conflicts_with = "host")]
+    on: Kind,
     /// Cases side by side [default: two for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -88,6 +92,8 @@ pub struct Done {
     pub record: RunRecord,
     /// Its folder.
     pub folder: PathBuf,
+    /// Its second worker against the first one, where it has two.
+    comparison: Option<Comparison>,
     /// Whether it can be gone on with.
     incomplete: bool,
 }
@@ -110,9 +116,13 @@ pub fn run(args: &RunArgs) -> Outcome {
 
 /// Writes the reports of a run.
 fn tell(args: &RunArgs, done: Option<Done>) -> Outcome {
-    let Some(Done { record, folder, incomplete }) = done else { return Ok(Exit::NothingMatched) };
-    write_reports(&args.execution.formats, &record)?;
+    let Some(Done { record, folder, comparison, incomplete }) = done else { return Ok(Exit::NothingMatched) };
+    write_reports(&args.execution.formats, &record, comparison.as_ref())?;
     console::note(&format!("results  {}", folder.display()));
+    if let Some(Comparison { sides, .. }) = &comparison {
+        let names: Vec<&str> = sides.base.iter().chain(&sides.candidate).map(|side| side.id.as_str()).collect();
+        console::note(&format!("compare  validate diff {}", names.join(" ")));
+    }
     if incomplete {
         console::note(&resume::how("run", &folder));
     }
@@ -127,6 +137,7 @@ pub fn on_host(host: &Path, selection: SelectionArgs, results: Option<&Path>) ->
     let execution = ExecutionArgs {
         host: Some(host.to_owned()),
         hardware: false,
+        on: Kind::Gpu,
         jobs: None,
         retries: 0,
         deadline: DEADLINE,
@@ -142,15 +153,18 @@ pub fn on_host(host: &Path, selection: SelectionArgs, results: Option<&Path>) ->
 
 /// Runs, and leaves the results; `None` where nothing matched.
 fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Option<Done>, Failure> {
-    let ExecutionArgs { host, hardware, jobs, retries, deadline, programs, baseline, formats: _, results, resume: _ } =
-        &args.execution;
+    let ExecutionArgs { on, jobs, retries, deadline, programs, baseline, results, .. } = &args.execution;
     let cancel = Cancel::new();
     let interrupt = Interrupt::listen(cancel.clone())?;
     let asking = Asking { deadline: Duration::from_secs(*deadline), cancel };
-    let Chosen { host, why: chosen } = target::choose(host.as_deref(), *hardware)?;
-    let (target, environment) = target::plan_target(host.as_ref(), &asking);
+    let compared = programs.compared()?;
+    let Chosen { host, why: chosen } = chosen(&args.execution)?;
+    let (target, mut environment) = match on {
+        Kind::Cpu => target::plan_cpu(),
+        Kind::Gpu => target::plan_target(host.as_ref(), &asking),
+    };
     let baseline = baseline.as_deref().map(baseline::read).transpose()?;
-    let mut plan = plan(&args.selection, &target)?;
+    let mut plan = plan(&args.selection, compared.as_ref(), &target)?;
     let not_selected = NotSelected::of(&plan.not_selected);
     if plan.cases.is_empty() && plan.undecided.is_empty() {
         let (read, why) = (plan.not_selected.len(), report::not_selected(&not_selected));
@@ -165,7 +179,7 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
     }
     refuse_held(host.as_ref(), &plan)?;
     let keeper = keeper(host.as_ref(), &plan, &asking)?;
-    let jobs = side_by_side(*jobs, &plan, host.as_ref());
+    let jobs = jobs_of(*jobs, &plan, *on, host.as_ref());
     let boot_id = host.as_ref().filter(|host| can_go_down(host)).and_then(|host| read_boot_id(&host.proc_root()));
     let durable = if host.as_ref().is_some_and(can_go_down) { Durable::Yes } else { Durable::No };
 
@@ -195,7 +209,7 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
         Some(host) => Lab::Given(host.clone()),
         None => Lab::Simulated { scratch: scratch.path().to_owned(), program: program.clone() },
     };
-    let stands = Stands { validate: program, here: workers(programs, host.as_ref(), &plan)? };
+    let stands = Stands { validate: program, here: workers(programs, *on, host.as_ref(), &plan)? };
     let bed = Bed { lab, stands, asking, folder: folder.path().to_owned(), halt: OnceLock::new() };
     let options = Options { jobs, repeat: args.selection.repeat.get(), retries: *retries };
     let mut journal = Journal { folder: &mut folder, bar: Bar::new(plan.cases.len()), durable, boot_id, failed: None };
@@ -219,6 +233,9 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
         return Err(Failure::unavailable(error));
     }
 
+    if let (Some(environment), None) = (&mut environment, &compared) {
+        environment.stack.extend(loaded(&cases));
+    }
     if let Some(baseline) = &baseline {
         baseline::mark(baseline, &mut cases, environment.as_ref());
     }
@@ -229,7 +246,7 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
         (None, None) => exit_of(&cases, &coverage, interrupt.signal()),
     };
     let incomplete = cases.iter().any(|case| case.status.meaning() == Meaning::Incomplete);
-    let record = RunRecord {
+    let mut record = RunRecord {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
             id: clock.run_id(),
@@ -242,7 +259,7 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
             shuffle: args.selection.shuffle,
             resumed,
         },
-        host: HostRecord { description: target::description(host.as_ref()), chosen },
+        host: HostRecord { description: target::description(host.as_ref()), chosen, cpu_only: *on == Kind::Cpu },
         provenance: host.as_ref().map_or(Provenance::Simulated, Host::provenance),
         environment,
         cases,
@@ -250,10 +267,16 @@ fn carry_out(args: &RunArgs, earlier: Option<(RunFolder, Earlier)>) -> Result<Op
         coverage,
         exit,
     };
+    let compared = compared.filter(|_| !incomplete);
+    let comparison = compared.as_ref().and_then(|workers| side_by_side(&record, workers));
+    if let (Some([old, new]), Some(comparison), true) = (&compared, &comparison, record.exit.is_of_verdicts()) {
+        let crate::run::Exit { code, reason } = &comparison.exit;
+        record.exit = crate::run::Exit { code: *code, reason: format!("{new} against {old}: {reason}") };
+    }
     folder.finish(&record).map_err(Failure::unavailable)?;
     baseline::leave(&record, baseline.as_ref(), folder.path())?;
     folder.append(&Event::RunFinished { exit: record.exit.code }, durable).map_err(Failure::unavailable)?;
-    Ok(Some(Done { record, folder: folder.path().to_owned(), incomplete }))
+    Ok(Some(Done { record, folder: folder.path().to_owned(), comparison, incomplete }))
 }
 
 /// Digest of everything that the planned cases say, in whatever order they are run.
@@ -282,15 +305,42 @@ fn keeper<'a>(host: Option<&'a Host>, plan: &Plan, asking: &Asking) -> Result<Op
     }
 }
 
-/// Scenarios read, expanded and chosen.
-fn plan(selection: &SelectionArgs, target: &plan::Target) -> Result<Plan, Failure> {
-    let cases = scenario::load(&selection.paths).map_err(|error| super::scenario_errors(&error))?;
-    let chosen = selection.selection().map_err(Failure::usage)?;
-    Ok(Plan::build(cases, &chosen, target))
+/// The host of a run.
+fn chosen(args: &ExecutionArgs) -> Result<Chosen, Failure> {
+    if args.on == Kind::Cpu {
+        return Ok(Chosen { host: Some(Host::Real), why: None });
+    }
+    let chosen = target::choose(args.host.as_deref(), args.hardware)?;
+    // What `--host auto` chose is told, and that a worker has nothing to do on a simulated machine with it.
+    if !args.programs.is_empty() && chosen.why.is_none() && !matches!(chosen.host, Some(Host::Real)) {
+        let problem = "--worker computes on this machine, and the machines of this run are simulated: add --hardware (its \
+                       GPU) or --on cpu";
+        return Err(Failure::usage(anyhow!(problem)));
+    }
+    Ok(chosen)
 }
 
-/// How many cases run at a time. On one given host a case that changes it must not do so under another's eyes.
-fn side_by_side(asked: Option<u16>, plan: &Plan, host: Option<&Host>) -> usize {
+/// Scenarios read, expanded and chosen.
+fn plan(selection: &SelectionArgs, compared: Option<&[String; 2]>, target: &plan::Target) -> Result<Plan, Failure> {
+    let cases = scenario::load(&selection.paths).map_err(|error| super::scenario_errors(&error))?;
+    let chosen = selection.selection().map_err(Failure::usage)?;
+    let workers = compared.map(|names| names.to_vec()).unwrap_or_default();
+    Ok(Plan::build(cases, &Selection { workers, ..chosen }, target))
+}
+
+/// The second worker against the first one, of a run that came to its end. `None` where one of them ran nothing.
+fn side_by_side(record: &RunRecord, workers: &[String; 2]) -> Option<Comparison> {
+    let [base, candidate] = workers.each_ref().map(|worker| of_worker(record, worker));
+    let side = |run: RunRecord| Side { runs: vec![run], shapes: Shapes::default() };
+    Some(compare(&side(base?), &side(candidate?), Rules::default()))
+}
+
+/// How many cases run at a time. On one given host a case that changes it must not do so under another's eyes; on a CPU
+/// they would only be in each other's way, unless somebody asks.
+fn jobs_of(asked: Option<u16>, plan: &Plan, on: Kind, host: Option<&Host>) -> usize {
+    if on == Kind::Cpu {
+        return asked.map_or(1, usize::from);
+    }
     if host.is_some() && plan.cases.iter().any(|case| case.scenario.level > Level::Observe) {
         return 1;
     }
@@ -310,6 +360,7 @@ pub(super) fn command() -> Vec<String> {
 fn again(args: &RunArgs, host: Option<&Host>) -> String {
     let mut words = vec!["validate run".to_owned()];
     match (host, &args.execution.host) {
+        (Some(Host::Real), _) if args.execution.on == Kind::Cpu => words.push("--on cpu".to_owned()),
         // What `--host auto` chose is named outright: it might choose otherwise the next time.
         (Some(Host::Real), _) => words.push("--hardware".to_owned()),
         (Some(Host::Simulated { .. } | Host::Recorded { .. }), Some(dir)) => {
@@ -320,6 +371,7 @@ fn again(args: &RunArgs, host: Option<&Host>) -> String {
     if let Some(level) = args.selection.interaction {
         words.push(format!("--interaction {level}"));
     }
+    words.extend(Some(args.execution.programs.words().trim().to_owned()).filter(|words| !words.is_empty()));
     words.extend(args.selection.paths.iter().map(|path| quoted(&path.to_string_lossy())));
     words.join(" ")
 }
@@ -337,10 +389,10 @@ fn probes(case: &Case) -> bool {
 }
 
 /// Where probes are computed on this machine, when cases of this run have any there.
-fn workers(programs: &WorkerArgs, host: Option<&Host>, plan: &Plan) -> Result<Option<Stand>, Failure> {
+fn workers(programs: &WorkerArgs, on: Kind, host: Option<&Host>, plan: &Plan) -> Result<Here, Failure> {
     match host {
-        Some(Host::Real) if plan.cases.iter().any(probes) => Ok(programs.of_this_machine()?.map(held::watched)),
-        Some(Host::Real | Host::Simulated { .. } | Host::Recorded { .. }) | None => Ok(None),
+        Some(Host::Real) if plan.cases.iter().any(probes) => Ok(programs.here(on)?.map(held::watched)),
+        Some(Host::Real | Host::Simulated { .. } | Host::Recorded { .. }) | None => Ok(Here::Nothing),
     }
 }
 
@@ -349,10 +401,16 @@ fn default_jobs() -> usize {
     2 * std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
-fn write_reports(targets: &[Target], record: &RunRecord) -> Result<(), Failure> {
+/// People read of two workers what differs between them, below what became of each.
+fn write_reports(targets: &[Target], record: &RunRecord, comparison: Option<&Comparison>) -> Result<(), Failure> {
+    let failed = |error: ReportError| Failure::from(anyhow!(error));
     for target in targets {
         let paper = if target.path.is_some() { Paper::FILE } else { console::paper() };
-        let bytes = report::render(target.kind, record, paper).map_err(|error| Failure::from(anyhow!(error)))?;
+        let mut bytes = report::render(target.kind, record, paper).map_err(failed)?;
+        if let (report::Kind::Human, Some(comparison)) = (target.kind, comparison) {
+            bytes.push(b'\n');
+            bytes.extend(report::render_diff(DiffKind::Human, comparison, paper).map_err(failed)?);
+        }
         match &target.path {
             Some(path) => results::write(path, &bytes)?,
             None => console::print(&bytes).context("write to standard output").map_err(Failure::unavailable)?,

@@ -42,6 +42,6 @@ impl SelectionArgs {
     /// The filter cannot be read; the message shows it with a caret. It is not read by clap, whose error would not keep the lines.
     pub fn selection(&self) -> Result<Selection, crate::plan::FilterError> {
         let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
-        Ok(Selection { filter, shard: self.shard, shuffle: self.shuffle, level: self.interaction })
+        Ok(Selection { filter, shard: self.shard, shuffle: self.shuffle, level: self.interaction, workers: Vec::new() })
     }
 }

@@ -13,6 +13,7 @@ use crate::run::{Environment, Wanted, look};
 use crate::sim::Caller;
 use crate::topology::{Socket, sockets, whereabouts};
 use crate::witness::amd_smi::{Format, Query};
+use crate::witness::kernel::read_kernel;
 use crate::witness::{Snapshot, kfd, sysfs};
 
 use super::exit::Failure;
@@ -114,6 +115,11 @@ pub fn description(host: Option<&Host>) -> String {
         None => "each scenario's simulated machine".to_owned(),
         Some(host) => host.origin().to_owned(),
     }
+}
+
+/// What only computes, on the CPU of this machine.
+pub fn plan_cpu() -> (Target, Option<Environment>) {
+    (Target::Cpu, Some(Environment::cpu(&read_kernel(&Host::Real.proc_root()).release)))
 }
 
 /// What the plan is made for, and on what its cases run where that is one host.

@@ -114,11 +114,11 @@ impl Baseline {
     /// What it knows of how a case ended.
     pub fn knows(&self, case: &CaseRecord, environment: &Environment) -> Option<Known> {
         let told = |entry: &Entry| (entry.reason.clone(), entry.issue.clone());
-        if let Some(entry) = self.find(&self.file.flaky, &case.id, environment) {
+        if let Some(entry) = self.find(&self.file.flaky, case.shared_id(), environment) {
             let (reason, issue) = told(entry);
             return (case.status.meaning() == Meaning::Failed).then_some(Known::Flaky { reason, issue });
         }
-        let entry = self.find(&self.file.known, &case.id, environment)?;
+        let entry = self.find(&self.file.known, case.shared_id(), environment)?;
         let (reason, issue) = told(entry);
         match case.status.meaning() {
             Meaning::Failed => entry.explains(case).then_some(Known::Failure { reason, issue }),

@@ -244,7 +244,12 @@ fn gaps(pair: &Pair<'_>) -> Vec<String> {
 }
 
 fn evidence(records: &[Record<'_>]) -> Vec<String> {
-    let of = |record: &Record<'_>| Some(format!("{}/{}", record.run.run.id, record.case.evidence.as_ref()?));
+    let of = |record: &Record<'_>| {
+        let (run, worker) = (&record.run.run.id, record.case.worker.as_deref().unwrap_or_default());
+        // What one worker did lies with what the other did.
+        let folder = run.strip_suffix(worker).and_then(|run| run.strip_suffix(':')).unwrap_or(run);
+        Some(format!("{folder}/{}", record.case.evidence.as_ref()?))
+    };
     records.iter().filter_map(of).collect()
 }
 

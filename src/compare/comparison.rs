@@ -89,6 +89,8 @@ pub struct SideRun {
     pub host: String,
     /// What kind of host.
     pub provenance: Provenance,
+    /// Whether only its CPU was asked.
+    pub cpu_only: bool,
     /// `amd-smi 26.2.1, driver 6.16.6`, as far as the run says.
     pub stack: String,
     /// Cases.
@@ -139,16 +141,23 @@ impl Comparison {
             Provenance::Hardware
         }
     }
+
+    /// Whether no GPU was asked on one side or both.
+    pub fn cpu_only(&self) -> bool {
+        self.sides.base.iter().chain(&self.sides.candidate).any(|run| run.cpu_only)
+    }
 }
 
 impl From<&RunRecord> for SideRun {
     fn from(run: &RunRecord) -> Self {
         let stack = run.environment.as_ref().map(|environment| &environment.stack);
-        let named = ["amd-smi", "driver", "kernel"].into_iter().filter_map(|name| Some((name, stack?.get(name)?)));
+        let named =
+            ["amd-smi", "torch", "driver", "kernel"].into_iter().filter_map(|name| Some((name, stack?.get(name)?)));
         Self {
             id: run.run.id.clone(),
             host: run.host.description.clone(),
             provenance: run.provenance,
+            cpu_only: run.host.cpu_only,
             stack: named.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", "),
             cases: run.cases.len(),
         }

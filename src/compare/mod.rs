@@ -10,6 +10,7 @@ mod facts;
 mod fisher;
 mod memory;
 mod pair;
+mod sides;
 mod tally;
 mod timing;
 
@@ -20,5 +21,6 @@ pub use comparison::{Comparison, Rules, SCHEMA, Side, SideRun, Sides, compare};
 pub use drift::{Change, Drift, Drifted, Shapes};
 pub use facts::FactChange;
 pub use memory::{Amount, Measure, Memories, MemoryChange};
+pub use sides::{of_worker, workers};
 pub use tally::Tally;
 pub use timing::{Timing, TimingChange, Timings};

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::domain::Provenance;
 use crate::scenario::{Case, Level, Scenario, Step};
 
+use super::cpu::on_cpu;
 use super::host::Fit;
+use super::workers::spread;
 use super::{Filter, Shard, Target};
 
 /// What the caller asks for.
@@ -20,6 +22,8 @@ pub struct Selection {
     pub shuffle: Option<u64>,
     /// `--interaction`: how far cases may go; [`Target::default_level`] when `None`.
     pub level: Option<Level>,
+    /// Names of the workers, where there are several: then only what computes is run, by each of them.
+    pub workers: Vec<String>,
 }
 
 /// What is run, in this order, and what is not.
@@ -78,6 +82,12 @@ pub enum Reason {
     /// It is for other machines, or says nothing about which.
     #[error("does not apply: {0}")]
     DoesNotApply(String),
+    /// It is for a GPU, and the CPU is asked.
+    #[error("needs a GPU: {0}")]
+    NeedsGpu(&'static str),
+    /// Several workers are compared, and it has nothing to do with either.
+    #[error("it computes nothing, and is the same whichever worker there is")]
+    ComputesNothing,
     /// On one given host it asks the same as another case: they differ in what they simulate.
     #[error("on this host the same as {0}")]
     SameAs(String),
@@ -93,6 +103,8 @@ impl Reason {
             Self::Slow => "that take minutes to simulate and run with -E 'tag(slow)'",
             Self::SimulatedOnly(_) => "with something that only a simulated machine of their own can have",
             Self::DoesNotApply(_) => "for other machines",
+            Self::NeedsGpu(_) => "for a GPU",
+            Self::ComputesNothing => "that compute nothing, whichever worker there is",
             Self::SameAs(_) => "the same as another one on this host",
         }
     }
@@ -105,10 +117,18 @@ impl Plan {
         let mut not_selected = Vec::new();
         let mut chosen = Vec::new();
         let mut asked = HashMap::new();
-        let mut cases: Vec<(usize, Case)> = cases.into_iter().enumerate().collect();
+        let mut cases: Vec<(usize, Case)> = spread(cases, &selection.workers).into_iter().enumerate().collect();
         // Of variants that ask the same, the one named after this host's own tool is taken.
         cases.sort_by_key(|(_, case)| !speaks_as(case, target));
-        for (position, case) in cases {
+        for (position, mut case) in cases {
+            if selection.filter.as_ref().is_some_and(|filter| !filter.matches(&case)) {
+                not_selected.push((position, Excluded { case, reason: Reason::Filter }));
+                continue;
+            }
+            if let Err(reason) = on_target(&mut case, target) {
+                not_selected.push((position, Excluded { case, reason }));
+                continue;
+            }
             let choice = match choose(&case, selection, target) {
                 Choice::Refused(reason) => Err(reason),
                 Choice::Chosen(unknown) => duplicate(&case, target, &mut asked).map_or(Ok(unknown), Err),
@@ -147,6 +167,14 @@ impl Plan {
     }
 }
 
+/// Makes of a case what the target has computed.
+fn on_target(case: &mut Case, target: &Target) -> Result<(), Reason> {
+    match target {
+        Target::Simulated | Target::Given { .. } => Ok(()),
+        Target::Cpu => on_cpu(case).map_err(Reason::NeedsGpu),
+    }
+}
+
 enum Choice {
     /// With what could not be read of the host, where that decides whether the case is for it.
     Chosen(Option<String>),
@@ -154,17 +182,17 @@ enum Choice {
 }
 
 fn choose(case: &Case, selection: &Selection, target: &Target) -> Choice {
-    if selection.filter.as_ref().is_some_and(|filter| !filter.matches(case)) {
-        return Choice::Refused(Reason::Filter);
-    }
     if *target == Target::Simulated && case.scenario.is_slow() && !names_slow(selection) {
         return Choice::Refused(Reason::Slow);
     }
+    if !selection.workers.is_empty() && case.worker.is_none() {
+        return Choice::Refused(Reason::ComputesNothing);
+    }
+    if let Some(what) = target.provenance().and_then(|provenance| planted(case, provenance)) {
+        return Choice::Refused(Reason::SimulatedOnly(what));
+    }
     let mut unknown = None;
-    if let Target::Given { provenance, host } = target {
-        if let Some(what) = planted(case, *provenance) {
-            return Choice::Refused(Reason::SimulatedOnly(what));
-        }
+    if let Target::Given { host, .. } = target {
         let Some(applies) = &case.scenario.applies else {
             let problem = "the scenario has no [applies], so it is for its simulated machine only";
             return Choice::Refused(Reason::DoesNotApply(problem.to_owned()));
@@ -211,7 +239,7 @@ fn planted(case: &Case, provenance: Provenance) -> Option<&'static str> {
 /// Whether a case simulates the amd-smi version that the given host has.
 fn speaks_as(case: &Case, target: &Target) -> bool {
     match target {
-        Target::Simulated => false,
+        Target::Simulated | Target::Cpu => false,
         Target::Given { host, .. } => host.tool.value() == Some(&case.simulate.amd_smi),
     }
 }
@@ -223,11 +251,12 @@ type Chosen = HashMap<*const Scenario, Vec<Case>>;
 fn duplicate(case: &Case, target: &Target, chosen: &mut Chosen) -> Option<Reason> {
     match target {
         Target::Simulated => return None,
-        Target::Given { .. } => {}
+        Target::Given { .. } | Target::Cpu => {}
     }
     let before = chosen.entry(Arc::as_ptr(&case.scenario)).or_default();
     let same = before.iter().find(|other| {
-        (&other.steps, &other.checks, &other.ask, other.format) == (&case.steps, &case.checks, &case.ask, case.format)
+        (&other.steps, &other.checks, &other.ask, other.format, &other.worker)
+            == (&case.steps, &case.checks, &case.ask, case.format, &case.worker)
     });
     if let Some(other) = same {
         return Some(Reason::SameAs(other.id.clone()));

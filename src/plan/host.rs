@@ -18,6 +18,8 @@ pub enum Target {
         /// What is known about it.
         host: HostDescription,
     },
+    /// The CPU of this machine: what only computes, and says nothing about any GPU.
+    Cpu,
 }
 
 impl Target {
@@ -27,6 +29,17 @@ impl Target {
         match self {
             Self::Simulated => Level::Reconfigure,
             Self::Given { .. } => Level::Observe,
+            // A computation changes nothing on a CPU.
+            Self::Cpu => Level::Exercise,
+        }
+    }
+
+    /// What kind of machine all cases share; `None` where each has its own.
+    pub const fn provenance(&self) -> Option<Provenance> {
+        match self {
+            Self::Simulated => None,
+            Self::Given { provenance, .. } => Some(*provenance),
+            Self::Cpu => Some(Provenance::Hardware),
         }
     }
 }

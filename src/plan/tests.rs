@@ -209,7 +209,7 @@ proptest! {
     #[test]
     fn the_shards_of_a_selection_are_a_partition_of_it(count in 1_u32..9, hash: bool, seed in proptest::option::of(any::<u64>())) {
         let filter = Filter::parse("not tag(faults)").ok();
-        let selection = |shard| Selection { filter: filter.clone(), shard, shuffle: seed, level: None };
+        let selection = |shard| Selection { filter: filter.clone(), shard, shuffle: seed, ..Selection::default() };
         let whole = Plan::build(all(), &selection(None), &Target::Simulated);
         let mut together: Vec<String> = (1..=count)
             .map(|index| if hash { Shard::Hash { index, count } } else { Shard::Slice { index, count } })
@@ -238,4 +238,72 @@ fn a_seed_gives_one_order_and_another_seed_another() {
     };
     assert_eq!(order(7), order(7));
     assert_ne!(order(7), order(8));
+}
+
+const PROBE: &str = "level = \"exercise\"";
+
+fn probing(id: &str, applies: &str, probe: &str) -> Vec<Case> {
+    cases(id, PROBE, "machine = \"rx5700xt\"", &format!("{applies}\n[[step]]\nprobe = {{ {probe} }}"))
+        .into_iter()
+        .map(|case| Case { checks: Vec::new(), ..case })
+        .collect()
+}
+
+#[test]
+fn with_several_workers_each_computes_every_case_side_by_side_and_nothing_else_runs() {
+    let all = || [probing("p", "[applies]", "work = \"relu/f32/5x7\""), all()].concat();
+    let selection = |workers: &[&str], filter: &str| Selection {
+        filter: Some(Filter::parse(filter).unwrap()),
+        workers: workers.iter().map(|name| (*name).to_owned()).collect(),
+        level: Some(Level::Exercise),
+        ..Selection::default()
+    };
+    let target = given(Provenance::Hardware, |host| host.tool = Reading::Value(ToolVersion::new(27, 1, 0)));
+    for (workers, filter, expected) in [
+        (&[][..], "id(p::)", &["p::amd-smi=27.1.0"][..]),
+        (&["old", "new"], "all()", &["p::amd-smi=27.1.0,worker=old", "p::amd-smi=27.1.0,worker=new"]),
+        (&["old", "new"], "id(worker=new)", &["p::amd-smi=27.1.0,worker=new"]),
+    ] {
+        let plan = Plan::build(all(), &selection(workers, filter), &target);
+        assert_eq!(ids(&plan), expected, "{workers:?} {filter}");
+        for case in &plan.cases {
+            let shared = super::without_worker(&case.id, case.worker.as_deref());
+            assert_eq!(shared, "p::amd-smi=27.1.0");
+        }
+    }
+    let plan = Plan::build(all(), &selection(&["a", "b"], "all()"), &target);
+    assert!(plan.not_selected.iter().any(|each| each.reason == super::Reason::ComputesNothing));
+    assert_eq!(super::without_worker("p::worker=a", Some("a")), "p");
+    assert_eq!(super::without_worker("p::worker=ab", Some("b")), "p::worker=ab");
+    assert_eq!(super::without_worker("p::worker=a", None), "p::worker=a");
+}
+
+#[test]
+fn a_cpu_is_asked_for_what_only_computes() {
+    let relu = "work = \"relu/f32/5x7\"";
+    for (applies, probe, reason) in [
+        ("[applies]", relu, None),
+        ("", relu, Some("needs a GPU: the scenario has no [applies], so it is for its simulated machine only")),
+        ("[applies]\ngfx = \"gfx103x\"", relu, Some("needs a GPU: it is for certain GPUs")),
+        ("[applies]", "work = \"memory-copy/1048576/host-to-device\"", Some("needs a GPU: it uses a GPU's memory")),
+        (
+            "[applies]",
+            "work = \"relu/f32/5x7\", env = { HSA_ENABLE_SDMA = \"0\" }",
+            Some("needs a GPU: it sets variables of a GPU's stack"),
+        ),
+        ("[applies]\n[[step]]\nrun = [\"list\"]", relu, Some("needs a GPU: it does more than compute")),
+    ] {
+        let plan = Plan::build(probing("p", applies, probe), &Selection::default(), &Target::Cpu);
+        let told = plan.not_selected.first().map(|each| each.reason.to_string());
+        match reason {
+            Some(reason) => assert_eq!((plan.cases.len(), told.as_deref()), (0, Some(reason)), "{applies} {probe}"),
+            None => assert_eq!(plan.cases.len(), 1, "{told:?}"),
+        }
+    }
+    let counts = cases("p", PROBE, "machine = \"rx5700xt\"", &format!("[applies]\n[[step]]\nprobe = {{ {relu} }}"));
+    for (asked, reason) in [(all(), "it computes nothing"), (counts, "it asks more than what was computed")] {
+        let plan = Plan::build(asked, &Selection::default(), &Target::Cpu);
+        assert!(plan.cases.is_empty());
+        assert!(plan.not_selected.iter().any(|each| each.reason == super::Reason::NeedsGpu(reason)), "{reason}");
+    }
 }

@@ -235,6 +235,9 @@ impl Page<'_> {
         }
         self.hanging("", 0, &record.coverage.line());
         self.line(match record.provenance {
+            Provenance::Hardware if record.host.cpu_only => {
+                "on the CPU of this machine: this says nothing about any GPU"
+            }
             Provenance::Hardware => "on hardware",
             Provenance::Simulated => "on simulated machines: this says nothing about any hardware",
             Provenance::Recorded => "on a recorded machine: this says nothing about what it is like now",

@@ -18,8 +18,8 @@ const DISKS: [&str; 4] = ["BOOT_IMAGE", "root", "resume", "initrd"];
 /// On what something ran. What could not be read is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Environment {
-    /// What must be the same for two results to be compared: `part`, `gfx`, `gpus`, `platform`, `modes`, and of a simulated
-    /// machine its `caller`.
+    /// What must be the same for two results to be compared: `part`, `gfx`, `gpus`, `platform`, `modes`, of a simulated
+    /// machine its `caller`, and of a CPU that it `computes on` that.
     pub machine: BTreeMap<String, String>,
     /// What an upgrade changes, and what follows from that: `amd-smi`, `amd-smi library`, `rocm`, `driver`, `kernel`,
     /// `kernel command line`, `memory`, each parameter of the driver as `amdgpu.NAME`, what is planted in a simulated
@@ -71,6 +71,13 @@ impl Environment {
             put(&mut stack, name, value.value().cloned());
         }
         Self { machine, stack }
+    }
+
+    /// Of the CPU of this machine, with the release of its kernel.
+    pub fn cpu(kernel: &Reading<String>) -> Self {
+        let mut stack = BTreeMap::new();
+        put(&mut stack, "kernel", words(kernel));
+        Self { machine: [("computes on".to_owned(), "the CPU".to_owned())].into(), stack }
     }
 
     /// Of a simulated machine that a case has for itself.

@@ -17,6 +17,11 @@ pub struct Exit {
 }
 
 impl Exit {
+    /// Whether it says how cases came out: not that the run was stopped, cut off, or that our tool broke.
+    pub const fn is_of_verdicts(&self) -> bool {
+        matches!(self.code, 0..=3)
+    }
+
     fn new(code: u8, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into() }
     }
@@ -86,6 +91,7 @@ mod tests {
             question: None,
             environment: None,
             loaded: std::collections::BTreeMap::new(),
+            worker: None,
             known: None,
             evidence: None,
         }

@@ -32,4 +32,4 @@ pub use matrix::{CellKnown, CellStand, RanCell, answers_again, blank, run_cell};
 pub use matrix_journal::{EarlierMatrix, MatrixFolder, NotTakenUp, RECORD_FILE};
 pub use memory::{MemoryTaken, ProbeTook};
 pub use record::{CaseRecord, CheckRecord, HostRecord, Known, NotSelected, RunInfo, RunRecord, SCHEMA, Seconds, Try};
-pub use stands::Stands;
+pub use stands::{Here, Stands};

@@ -42,7 +42,9 @@ pub fn observe(
     for step in &case.steps {
         match step {
             Step::Set(request) => sets.push(set(host, request, case.format, asking)),
-            Step::Probe(step) => probes.extend(probe::run(step, &Bay { host, stands, asking })),
+            Step::Probe(step) => {
+                probes.extend(probe::run(step, &Bay { host, stands, worker: case.worker.as_deref(), asking }))
+            }
             Step::Run(args) => runs.push(run(host, args, asking)),
             Step::Reload => {
                 let reload = bench.ok_or("reload: only a simulated machine's driver is reloaded here")?.reload()?;

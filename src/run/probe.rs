@@ -33,6 +33,8 @@ pub(super) struct Bay<'a> {
     pub(super) host: &'a Host,
     /// What computes there.
     pub(super) stands: &'a Stands,
+    /// Which of several workers, by its name.
+    pub(super) worker: Option<&'a str>,
     /// Cancellation.
     pub(super) asking: &'a Asking,
 }
@@ -41,7 +43,7 @@ pub(super) struct Bay<'a> {
 pub(super) fn run(step: &ProbeStep, bay: &Bay<'_>) -> Vec<ProbeDone> {
     let uses_memory = step.specs.iter().any(|spec| matches!(spec.work, Work::Memory { .. }));
     let seen = uses_memory.then(|| look(bay.host, &Wanted::memory(), Format::Json, bay.asking));
-    let stand = bay.stands.on(bay.host).map(|stand| Stand { look: seen, ..fitted(stand, step) });
+    let stand = bay.stands.on(bay.host, bay.worker).map(|stand| Stand { look: seen, ..fitted(stand, step) });
     step.specs.iter().map(|spec| one(spec, step, stand.as_ref(), bay)).collect()
 }
 
@@ -78,7 +80,7 @@ fn again(spec: &ProbeSpec, step: &ProbeStep, bay: &Bay<'_>) -> String {
         Host::Real => format!(" --on {}", step.on.name()),
         Host::Simulated { .. } | Host::Recorded { .. } => String::new(),
     };
-    format!("validate probe {} --seed {} {}{on}", spec.id(), spec.seed, bay.stands.options(bay.host))
+    format!("validate probe {} --seed {} {}{on}", spec.id(), spec.seed, bay.stands.options(bay.host, bay.worker))
 }
 
 fn processes(request: &Request, step: &ProbeStep, stand: &Stand, asking: &Asking) -> ProbeCame {

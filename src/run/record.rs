@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::check::{Finding, Gap, GapKind, Judged, Verdict};
 use crate::document::{self, Document, DocumentProblem};
 use crate::domain::{CheckId, Expect, Meaning, Provenance, Status, StatusWord};
-use crate::plan::{Excluded, Undecided};
+use crate::plan::{Excluded, Undecided, without_worker};
 use crate::scenario::Case;
 
 use super::coverage::Coverage;
@@ -86,6 +86,9 @@ pub struct HostRecord {
     /// Why `--host auto` chose it; absent where it was named outright.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub chosen: Option<String>,
+    /// Whether only its CPU was asked: then nothing here says anything about a GPU.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub cpu_only: bool,
 }
 
 /// One case.
@@ -118,6 +121,8 @@ pub struct CaseRecord {
     /// What the workers of its probes were made of, by name: versions as the loaded libraries say them; more than
     /// one where processes differ.
     pub loaded: BTreeMap<String, BTreeSet<String>>,
+    /// Which of the run's workers computed its probes, where there are several.
+    pub worker: Option<String>,
     /// What the baseline of the run knows of it.
     pub known: Option<Known>,
     /// Folder with every call's output, relative to the run folder. Absent where nothing was kept: of a case that came
@@ -161,6 +166,9 @@ struct CaseFile {
     /// one where processes differ.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     loaded: BTreeMap<String, BTreeSet<String>>,
+    /// Which of the run's workers computed its probes, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    worker: Option<String>,
     /// What the baseline of the run knows of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     known: Option<Known>,
@@ -184,6 +192,7 @@ impl From<CaseRecord> for CaseFile {
             question,
             environment,
             loaded,
+            worker,
             known,
             evidence,
         } = case;
@@ -202,6 +211,7 @@ impl From<CaseRecord> for CaseFile {
             question,
             environment,
             loaded,
+            worker,
             known,
             evidence,
         }
@@ -226,6 +236,7 @@ impl TryFrom<CaseFile> for CaseRecord {
             question,
             environment,
             loaded,
+            worker,
             known,
             evidence,
         } = file;
@@ -243,6 +254,7 @@ impl TryFrom<CaseFile> for CaseRecord {
             question,
             environment,
             loaded,
+            worker,
             known,
             evidence,
         })
@@ -404,6 +416,11 @@ impl CheckRecord {
 }
 
 impl CaseRecord {
+    /// Its id without the worker that computed it: what the same case has by another worker.
+    pub fn shared_id(&self) -> &str {
+        without_worker(&self.id, self.worker.as_deref())
+    }
+
     /// What it means for whoever waits for the run: a failure that the baseline knows is as expected, and one that did not
     /// come is better than that.
     pub const fn meaning(&self) -> Meaning {
@@ -429,6 +446,7 @@ impl CaseRecord {
             question: Some(Question::of(case)),
             environment: None,
             loaded: BTreeMap::new(),
+            worker: case.worker.clone(),
             known: None,
             evidence: None,
         }

@@ -16,16 +16,46 @@ const SIMULATED_GRACE: Duration = Duration::from_millis(500);
 pub struct Stands {
     /// This executable: the simulated engine, and what puts limits on other workers.
     pub validate: PathBuf,
-    /// Where probes of this machine are computed; `None` where there is nothing that could.
-    pub here: Option<Stand>,
+    /// Where probes of this machine are computed.
+    pub here: Here,
+}
+
+/// What computes the probes of this machine.
+#[derive(Debug, Clone)]
+pub enum Here {
+    /// There is nothing that could.
+    Nothing,
+    /// The same for all cases.
+    One(Box<Stand>),
+    /// Workers by name: each case says by which.
+    Each(Vec<(String, Stand)>),
+}
+
+impl Here {
+    /// The same with each stand changed.
+    pub fn map(self, change: impl Fn(Stand) -> Stand) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::One(stand) => Self::One(Box::new(change(*stand))),
+            Self::Each(all) => Self::Each(all.into_iter().map(|(name, stand)| (name, change(stand))).collect()),
+        }
+    }
+
+    fn stand(&self, worker: Option<&str>) -> Option<&Stand> {
+        match self {
+            Self::Nothing => None,
+            Self::One(stand) => Some(stand),
+            Self::Each(all) => all.iter().find(|(name, _)| Some(name.as_str()) == worker).map(|(_, stand)| stand),
+        }
+    }
 }
 
 impl Stands {
-    /// Where the probes of a case on this host are computed.
+    /// Where the probes of a case on this host are computed, by the worker that it names.
     ///
     /// # Errors
     /// Nothing can compute there: why, and what would help.
-    pub fn on(&self, host: &Host) -> Result<Stand, String> {
+    pub fn on(&self, host: &Host, worker: Option<&str>) -> Result<Stand, String> {
         match host {
             Host::Simulated { dir, .. } => {
                 let dir = std::path::absolute(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
@@ -36,18 +66,17 @@ impl Stands {
                 Err("a recording shows what was there, and computes nothing: run it on the machine itself (--hardware)"
                     .to_owned())
             }
-            Host::Real => match &self.here {
-                Some(stand) => Ok(stand.clone()),
-                None => Err("there is nothing here that computes on a GPU: name a worker, --worker \
-                             torch=PATH/validate-probe-torch or --worker python=VENV/bin/python with PyTorch for ROCm"
-                    .to_owned()),
-            },
+            Host::Real => self.here.stand(worker).cloned().ok_or_else(|| {
+                "there is nothing here that computes: name a worker, --worker torch=PATH/validate-probe-torch or --worker \
+                 python=VENV/bin/python with PyTorch for ROCm"
+                    .to_owned()
+            }),
         }
     }
 
     /// The options of `validate probe` that mean the same place.
-    pub fn options(&self, host: &Host) -> String {
-        match (host, &self.here) {
+    pub fn options(&self, host: &Host, worker: Option<&str>) -> String {
+        match (host, self.here.stand(worker)) {
             (Host::Simulated { dir, .. }, _) => format!("--engine simulated --host {}", dir.display()),
             (Host::Recorded { .. }, _) | (Host::Real, None) => String::new(),
             (Host::Real, Some(stand)) => format!("--worker {}={}", stand.engine.name(), stand.worker.program.display()),

@@ -103,6 +103,8 @@ pub struct Case {
     pub steps: Vec<Step>,
     /// What is judged; never empty.
     pub checks: Vec<Check>,
+    /// Which of the workers of a run computes its probes, by its name; `None` where there is but one.
+    pub worker: Option<String>,
 }
 
 /// One axis of a variant.

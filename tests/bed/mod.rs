@@ -22,7 +22,7 @@ pub fn simulated() -> (TempDir, Arc<Bed>) {
             scratch: scratch.path().to_owned(),
             program: PathBuf::from(env!("CARGO_BIN_EXE_validate")),
         },
-        stands: Stands { validate: PathBuf::from(env!("CARGO_BIN_EXE_validate")), here: None },
+        stands: Stands { validate: PathBuf::from(env!("CARGO_BIN_EXE_validate")), here: rocvet::run::Here::Nothing },
         asking: Asking { deadline: Duration::from_secs(60), cancel: Cancel::new() },
         folder: scratch.path().to_owned(),
         halt: std::sync::OnceLock::new(),

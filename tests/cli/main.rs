@@ -29,3 +29,4 @@ mod resume;
 mod run_probes;
 mod shrink;
 mod support;
+mod workers;

@@ -120,8 +120,8 @@ fn a_worker_that_is_none_is_named() {
     bench.write("worker", "#!/bin/sh\n");
     fs::set_permissions(bench.path("worker"), fs::Permissions::from_mode(0o755)).unwrap();
     let help = bench.must(&["run", "--help"]);
-    assert!(help.contains("--worker <ENGINE=PATH>"), "{help}");
+    assert!(help.contains("--worker <NAME=PATH>"), "{help}");
     let done = bench.run(&["run", "--worker", "pyton=worker"]);
     assert_eq!(done.code, 64, "{}", done.told());
-    assert!(done.stderr.contains("nearest: python"), "{}", done.told());
+    assert!(done.stderr.contains("or is pyton to be python?"), "{}", done.told());
 }

@@ -9,7 +9,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::results;
 use crate::cli::run::{self, Done};
 use crate::cli::selection::SelectionArgs;
-use crate::compare::{Shapes, Side};
+use crate::compare::{Shapes, Side, of_worker, workers};
 use crate::host::{HOST_FILE, Host};
 use crate::run::{RunRecord, kept_calls};
 use crate::witness::tree::{Tree, TreeProblem};
@@ -30,8 +30,8 @@ pub struct Input {
 
 /// What a name stands for.
 pub enum Place {
-    /// A run, by the folder and the name of its record.
-    Run { folder: PathBuf, file: String },
+    /// A run, by the folder and the name of its record; of a run with several workers the part of one.
+    Run { folder: PathBuf, file: String, worker: Option<String> },
     /// A host folder.
     Host(PathBuf),
 }
@@ -45,21 +45,35 @@ pub enum Opened {
 }
 
 impl Input {
-    /// Finds what a name stands for: a folder or file of that name, else the run of that id.
+    /// Finds what a name stands for: a folder or file of that name, else the run of that id; `RUN:WORKER` is what one
+    /// worker did in it.
     ///
     /// # Errors
     /// There is no such thing.
     pub fn find(&self, name: &Path) -> Result<Place, Failure> {
+        let found = self.whole(name);
+        let Some((run, named)) = name.to_str().filter(|_| found.is_err()).and_then(|name| name.rsplit_once(':')) else {
+            return found;
+        };
+        match self.whole(Path::new(run)) {
+            Ok(Place::Run { folder, file, worker: _ }) => {
+                Ok(Place::Run { folder, file, worker: Some(named.to_owned()) })
+            }
+            Ok(Place::Host(_)) | Err(_) => found,
+        }
+    }
+
+    fn whole(&self, name: &Path) -> Result<Place, Failure> {
         let results = results::folder(self.results.as_deref());
         if name.is_file() {
             let file = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let folder = name.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            return Ok(Place::Run { folder: folder.to_owned(), file });
+            return Ok(Place::Run { folder: folder.to_owned(), file, worker: None });
         }
         let by_id = results.join(name);
         for folder in [name, &by_id] {
             if folder.join("run.json").is_file() {
-                return Ok(Place::Run { folder: folder.to_owned(), file: "run.json".to_owned() });
+                return Ok(Place::Run { folder: folder.to_owned(), file: "run.json".to_owned(), worker: None });
             }
             if folder.join("events.jsonl").is_file() {
                 let problem =
@@ -86,7 +100,10 @@ impl Input {
         let (mut runs, mut shapes) = (Vec::new(), Shapes::default());
         for place in places {
             let (record, folder) = match place {
-                Place::Run { folder, file } => (read(folder, file)?, folder.clone()),
+                Place::Run { folder, file, worker } => {
+                    let record = read(folder, file)?;
+                    (part(record, worker.as_deref())?, folder.clone())
+                }
                 Place::Host(host) => match run::on_host(host, self.selection.clone(), self.results.as_deref())? {
                     None => return Ok(Opened::Ended(Exit::NothingMatched)),
                     Some(Done { record, .. }) if record.exit.code >= 128 => {
@@ -113,6 +130,18 @@ fn read(folder: &Path, file: &str) -> Result<RunRecord, Failure> {
         Ok(console::all_told(RunRecord::read(&bytes).context("not a record of a run")?, &path))
     };
     read().with_context(|| format!("read {}", path.display())).map_err(Failure::usage)
+}
+
+/// What one worker did, where one is named.
+fn part(record: RunRecord, worker: Option<&str>) -> Result<RunRecord, Failure> {
+    let Some(worker) = worker else { return Ok(record) };
+    of_worker(&record, worker).ok_or_else(|| {
+        let there = match workers(&record).as_slice() {
+            [] => "it was made with one worker, or none: name it without one".to_owned(),
+            names => format!("its workers: {}", names.join(", ")),
+        };
+        Failure::usage(anyhow!("run {} has no worker {worker:?}; {there}", record.run.id))
+    })
 }
 
 /// A recording holds more answers than its scenarios ask for.

@@ -25,6 +25,8 @@ Examples:
   validate diff 20261121T080000Z-1 20261121T090000Z-1
   validate diff results/RUN-1 RUN-2 --format markdown=comment.md --format html=upgrade.html
   validate diff --base RUN-1 RUN-2 RUN-3 --candidate RUN-4 RUN-5 RUN-6
+  validate run --hardware --repeat 5 --worker old=/rocm6/bin/python --worker new=/rocm7/bin/python
+  validate diff RUN:old RUN:new              the two workers of that run
   validate diff before after                 host folders: what only looks is run on both
   validate diff RUN-1 RUN-2 --format json | jq '.cases[] | select(.class == \"regressed\") | .id'
 
@@ -42,7 +44,7 @@ and nothing worse, 3 some cases could not be compared, 4 no case, 64 usage error
 /// Options of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// What was: a run (its folder, its run.json, or its id) or a host folder
+    /// What was: a run (its folder, its run.json, or its id), one worker of it (RUN:NAME), or a host folder
     #[arg(value_name = "BASE", required_unless_present = "base", requires = "second")]
     first: Option<PathBuf>,
     /// What is to be, in the same way

@@ -43,7 +43,7 @@ pub(super) fn render(comparison: &Comparison) -> Result<String, ReportError> {
     let page = Page {
         comparison,
         counts: counts(comparison),
-        about: about(comparison.provenance()),
+        about: about(comparison),
         threshold: percent(comparison.rules.threshold),
         memory_threshold: percent(comparison.rules.memory_threshold),
         no_memory: no_memory(comparison),

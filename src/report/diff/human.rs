@@ -220,7 +220,7 @@ impl Page {
     }
 
     fn foot(&mut self, comparison: &Comparison) {
-        self.line(about(comparison.provenance()));
+        self.line(about(comparison));
         let code = comparison.exit.code;
         let color = if code == 0 { AnsiColor::Green } else { AnsiColor::Red };
         let exit = self.paint(color.on_default().bold(), &format!("exit {code}"));

@@ -11,7 +11,7 @@ use crate::report::ReportError;
 use super::{about, memory, timing};
 
 pub(super) fn render(comparison: &Comparison) -> Result<Vec<u8>, ReportError> {
-    let mut report = Report::new(format!("rocvet diff ({})", about(comparison.provenance())));
+    let mut report = Report::new(format!("rocvet diff ({})", about(comparison)));
     let mut suites: Vec<TestSuite> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for case in &comparison.cases {

@@ -14,12 +14,7 @@ pub(super) fn render(comparison: &Comparison) -> String {
     };
     line(&format!("## rocvet: {}", counts(comparison)));
     line("");
-    line(&format!(
-        "**Exit {}**: {}. {}.",
-        comparison.exit.code,
-        text(&comparison.exit.reason),
-        about(comparison.provenance())
-    ));
+    line(&format!("**Exit {}**: {}. {}.", comparison.exit.code, text(&comparison.exit.reason), about(comparison)));
     line("");
     for (side, runs) in [("base", &comparison.sides.base), ("candidate", &comparison.sides.candidate)] {
         side_runs(runs).iter().for_each(|run| line(&format!("- **{side}**: {}", text(run))));

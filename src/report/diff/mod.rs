@@ -68,8 +68,9 @@ fn counts(comparison: &Comparison) -> String {
 }
 
 /// What may be said of what was compared.
-const fn about(provenance: Provenance) -> &'static str {
-    match provenance {
+fn about(comparison: &Comparison) -> &'static str {
+    match comparison.provenance() {
+        Provenance::Hardware if comparison.cpu_only() => "on the CPU: this says nothing about any GPU",
         Provenance::Hardware => "on hardware",
         Provenance::Simulated => "on simulated machines: this says nothing about any hardware",
         Provenance::Recorded => "on recorded machines: this says nothing about what they are like now",

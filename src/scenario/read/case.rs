@@ -62,6 +62,7 @@ pub(super) fn case(
         deadline: deadline.map(|ms| Duration::from_millis(ms.into())),
         steps,
         checks,
+        worker: None,
     })
 }
 
