@@ -19,6 +19,9 @@ const MOST: usize = 20_000;
 /// Facts of the stack that an entry is written for.
 const SCOPE: [&str; 2] = ["amd-smi", "driver"];
 
+/// And one that it is written for where the case's own workers loaded it: another torch has failures of its own.
+const LOADED: &str = "torch";
+
 /// Why a new entry is there, until somebody says it.
 const UNEXPLAINED: &str = "nobody has looked at it yet";
 
@@ -236,7 +239,12 @@ pub fn next_baseline(record: &RunRecord, before: Option<&Baseline>) -> Result<St
 }
 
 fn entry(case: &CaseRecord, environment: &Environment, old: Option<Entry>) -> Entry {
-    let fact = |name: &&str| Some(((*name).to_owned(), environment.stack.get(*name)?.clone()));
+    let fact = |name: &str| {
+        // A worker may say anything, and a pattern that is none would spoil the file.
+        let value = environment.stack.get(name).filter(|value| Pattern::new(value).is_ok())?;
+        Some((name.to_owned(), value.clone()))
+    };
+    let loaded = case.loaded.contains_key(LOADED).then_some(LOADED);
     let (reason, issue, expires) = match old {
         Some(old) => (old.reason, old.issue, old.expires),
         None => (UNEXPLAINED.to_owned(), None, None),
@@ -250,7 +258,7 @@ fn entry(case: &CaseRecord, environment: &Environment, old: Option<Entry>) -> En
         reason,
         issue,
         expires,
-        stack: SCOPE.iter().filter_map(fact).collect(),
+        stack: SCOPE.into_iter().chain(loaded).filter_map(fact).collect(),
     }
 }
 

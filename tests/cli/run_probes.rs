@@ -57,6 +57,43 @@ fn a_case_that_fails_has_the_word_of_what_happened_in_every_report() {
     }
 }
 
+/// What differs between two runs is then not only a result, but also the torch that gave it.
+#[test]
+fn what_the_workers_loaded_is_a_fact_of_the_stack() {
+    let bench = Bench::new();
+    bench.write(
+        "one.toml",
+        "title = 't'\nwhy = 'w'\nsource = 's'\nlevel = 'exercise'\n[simulate]\nmachine = 'box.toml'\n\
+         amd-smi = '27.1.0'\n[[step]]\nprobe = { work = 'add/f32/16x16', processes = 2 }\n[[check]]\nid = 'probe.numbers'\n",
+    );
+    for (torch, fault, results, code) in
+        [("2.5.1+rocm6.2", "", "base", 0), ("2.7.0+rocm6.3", "'probe=zeros'", "candidate", 1)]
+    {
+        let machine = format!("name = 'box'\npart = 'rx6800xt'\nfaults = [{fault}]\n[tuning]\ntorch = '{torch}'\n");
+        bench.write("box.toml", machine);
+        let done = bench.run(&["run", "one.toml", "--results", results]);
+        assert_eq!(done.code, code, "{}", done.told());
+        let case = record(&bench.only_run(results)).cases.remove(0);
+        // This program names itself in every record anyway.
+        let loaded: Vec<_> = case.loaded.iter().map(|(name, versions)| (name.as_str(), versions.len())).collect();
+        assert_eq!(loaded, [("torch", 1)]);
+        assert_eq!(case.environment.unwrap().stack["torch"], torch);
+    }
+    let [base, candidate] = ["base", "candidate"].map(|side| bench.only_run(side).display().to_string());
+    let told = bench.run(&["diff", &base, &candidate]);
+    assert!(told.stdout.contains("torch: 2.5.1+rocm6.2 -> 2.7.0+rocm6.3"), "{}", told.told());
+    // A failure of the one torch is none that is known of the other.
+    let known = bench.only_run("candidate").join("baseline.toml").display().to_string();
+    for (torch, results, code) in [("2.7.0+rocm6.3", "again", 0), ("2.8.0+rocm6.4", "later", 1)] {
+        bench.write(
+            "box.toml",
+            format!("name = 'box'\npart = 'rx6800xt'\nfaults = ['probe=zeros']\n[tuning]\ntorch = '{torch}'\n"),
+        );
+        let done = bench.run(&["run", "one.toml", "--baseline", &known, "--results", results]);
+        assert_eq!(done.code, code, "{torch}: {}", done.told());
+    }
+}
+
 #[test]
 fn what_a_probe_said_before_it_died_is_kept() {
     let bench = Bench::new();
