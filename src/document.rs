@@ -126,6 +126,17 @@ pub fn named_once<'n>(list: &str, names: impl Iterator<Item = &'n str>) -> Resul
     Ok(())
 }
 
+/// Longest duration that a document may state, in seconds: three hundred years.
+const LONGEST: f64 = 1e10;
+
+/// A duration in seconds that somebody states.
+///
+/// # Errors
+/// It is none.
+pub fn duration(seconds: f64) -> Result<f64, String> {
+    if (0.0..=LONGEST).contains(&seconds) { Ok(seconds) } else { Err(format!("{seconds:e} seconds are no duration")) }
+}
+
 /// A path with `*` for each number in it.
 fn spelled(path: &serde_ignored::Path<'_>) -> String {
     use serde_ignored::Path;
@@ -183,6 +194,14 @@ mod tests {
         let many: String = (0..5000).map(|n| format!("\"k{n}\":[[{n}]],")).collect();
         let many = list(&format!(r#"{{"schema":"list/1",{many}"items":[]}}"#)).unwrap();
         assert!(many.unknown.len() <= 1000 && many.unread().unwrap().ends_with(" and 992 more"), "{:?}", many.unread());
+    }
+
+    #[test]
+    fn a_duration_is_a_number_that_a_clock_can_show() {
+        for (seconds, good) in [(0.0, true), (5e-324, true), (1e10, true), (1.1e10, false), (-1e-9, false)] {
+            assert_eq!(duration(seconds).is_ok(), good, "{seconds}");
+        }
+        assert!([f64::NAN, f64::INFINITY].into_iter().all(|seconds| duration(seconds).is_err()));
     }
 
     #[test]

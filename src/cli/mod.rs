@@ -248,6 +248,9 @@ fn schema(args: &schema::SchemaArgs) -> Outcome {
     let registry = schema::Registry {
         scenario: crate::scenario::schema,
         run: || schemars::schema_for!(crate::run::RunRecord),
+        events: || schemars::schema_for!(crate::run::Event),
+        baseline: crate::compare::Baseline::schema,
+        matrix: || schemars::schema_for!(crate::matrix::record::MatrixRecord),
         diff: || schemars::schema_for!(crate::compare::Comparison),
         machine: || schemars::schema_for!(crate::sim::Machine),
     };

@@ -18,6 +18,12 @@ pub enum SchemaName {
     Scenario,
     /// run.json
     Run,
+    /// A line of events.jsonl, the journal of a run
+    Events,
+    /// What `validate run` leaves as baseline.toml and reads by --baseline
+    Baseline,
+    /// matrix.json
+    Matrix,
     /// What `validate diff --format json` prints
     Diff,
     /// Machine files
@@ -31,6 +37,12 @@ pub struct Registry {
     pub scenario: fn() -> Schema,
     /// Of `run.json`.
     pub run: fn() -> Schema,
+    /// Of a line of `events.jsonl`.
+    pub events: fn() -> Schema,
+    /// Of baseline files.
+    pub baseline: fn() -> Schema,
+    /// Of `matrix.json`.
+    pub matrix: fn() -> Schema,
     /// Of the JSON document of `diff`.
     pub diff: fn() -> Schema,
     /// Of machine files.
@@ -46,6 +58,9 @@ impl SchemaArgs {
         let schema = match self.name {
             SchemaName::Scenario => registry.scenario,
             SchemaName::Run => registry.run,
+            SchemaName::Events => registry.events,
+            SchemaName::Baseline => registry.baseline,
+            SchemaName::Matrix => registry.matrix,
             SchemaName::Diff => registry.diff,
             SchemaName::Machine => registry.machine,
         };

@@ -25,24 +25,34 @@ const LOADED: &str = "torch";
 /// Why a new entry is there, until somebody says it.
 const UNEXPLAINED: &str = "nobody has looked at it yet";
 
-/// The file, as TOML spells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known before a run, as TOML spells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Baseline")]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// `rocvet.baseline/1`.
+    #[schemars(extend("const" = SCHEMA))]
     schema: String,
+    /// Cases that are known to fail so.
+    #[schemars(extend("items" = {"$ref": "#/$defs/Entry", "required": ["status"]}))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     known: Vec<Entry>,
+    /// Cases that are known to fail now and then.
+    #[schemars(extend("items" = {"$ref": "#/$defs/Entry", "properties": {"status": false, "findings": false}}))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     flaky: Vec<Entry>,
+    /// Cases that are not to be run.
+    #[schemars(extend("items" = {"$ref": "#/$defs/Entry", "properties": {"status": false, "findings": false}}))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skip: Vec<Entry>,
 }
 
 /// One entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     /// Case id, or a pattern of ids.
+    #[schemars(length(min = 1))]
     case: String,
     /// How it is known to end; of `known` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +64,7 @@ struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gfx: Option<String>,
     /// Why.
+    #[schemars(length(min = 1))]
     reason: String,
     /// Where it is reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +92,11 @@ pub struct Baseline {
 impl Baseline {
     /// Largest file that is read, in bytes.
     pub const LIMIT: usize = 8 << 20;
+
+    /// The JSON Schema of the file, for an editor.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(File)
+    }
 
     /// Reads a baseline; `now` begins with the date, as RFC 3339 does.
     ///
@@ -157,6 +173,10 @@ impl Entry {
     fn check(&self, known: bool) -> Result<(), String> {
         if self.case.is_empty() || self.reason.trim().is_empty() {
             return Err("`case` and `reason` must not be empty".to_owned());
+        }
+        let texts = [Some(&self.case), Some(&self.reason), self.issue.as_ref()].into_iter().flatten();
+        if texts.chain(&self.findings).any(|text| text.chars().any(char::is_control)) {
+            return Err("it holds a control character".to_owned());
         }
         match self.status {
             None if known => return Err("`status` is missing: how it is known to end".to_owned()),
@@ -283,6 +303,8 @@ fn explained(error: &toml::de::Error) -> String {
     let unknown = error.message().strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
     let near = unknown.and_then(|(word, rest)| nearest(word, rest.split('`').skip(1).step_by(2)));
     let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+    // It quotes the line, which may hold anything.
+    let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     format!("{}\n{hint}", text.trim_end()).trim_end().to_owned()
 }
 
@@ -350,10 +372,20 @@ mod tests {
                 "is no failure",
             ),
             ("schema = 'rocvet.baseline/1'\n[[flaky]]\ncase = 'a'\nreason = 'x'\nstatus = 'fail'", "of [[known]] only"),
+            ("schema = 'rocvet.baseline/1'\n[[skip]]\ncase = \"a\\u001b[2J\"\nreason = 'x'", "a control character"),
+            ("schema = 'rocvet.baseline/1'\n[[skip]]\ncase = 'a'\nreason = \"x\\n\"", "a control character"),
+            ("schema = 'rocvet.baseline/1'\n[[skip]]\ncase = 'a'\ncase = 'b'\nreason = 'x'", "duplicate key"),
+            ("schema = 'rocvet.baseline/1'\nschema = 1e400", "duplicate key"),
+            ("schema = nan", "expected a string"),
+            ("schema = '\u{1b}[2J'", "TOML parse error at line 1, column 11"),
             ("schema = 'rocvet.baseline/1'\n[[skip]]\ncase = 'a'\nreason = 'x'\nexpires = 'soon'", "not a day"),
         ] {
             let error = Baseline::parse(text, NOW).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
+            assert!(!error.chars().any(|c| c.is_control() && c != '\n'), "{error:?}");
+        }
+        for deep in ["[".repeat(100_000), format!("schema = {}", "[".repeat(100_000)), "a.".repeat(100_000)] {
+            assert!(Baseline::parse(&deep, NOW).is_err(), "{deep:.40}");
         }
     }
 }

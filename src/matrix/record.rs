@@ -16,7 +16,7 @@ use super::agreement::Seen;
 pub const SCHEMA: &str = "rocvet.matrix/1";
 
 /// A matrix, whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MatrixRecord {
     /// [`SCHEMA`].
     pub schema: String,
@@ -39,7 +39,7 @@ pub struct MatrixRecord {
 }
 
 /// What came of one cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CellRecord {
     /// What names it.
     pub id: String,
@@ -75,7 +75,7 @@ pub struct CellRecord {
 }
 
 /// The GPU of a cell.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CellDevice {
     /// Its name.
     pub name: Option<String>,
@@ -86,8 +86,9 @@ pub struct CellDevice {
 }
 
 /// One process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(into = "RunFile", try_from = "RunFile")]
+#[schemars(with = "RunFile")]
 pub struct CellRun {
     /// How it came out.
     pub status: Status,
@@ -103,19 +104,28 @@ pub struct CellRun {
     pub seconds: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A process as the file spells it: the status is a word, and its detail stands beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 struct RunFile {
+    /// How it came out.
     status: StatusWord,
+    /// Reason, problem or signal number, where the word leaves one open.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     detail: Option<String>,
+    /// What it died of.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     class: Option<Class>,
+    /// The same whenever the same thing happens.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     signature: Option<String>,
+    /// Ids of every signature that was found.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     signatures: Vec<String>,
+    /// What a reader wants to see first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     evidence: Vec<String>,
+    /// From the start to the reap.
+    #[schemars(range(min = 0.0))]
     seconds: f64,
 }
 
@@ -131,9 +141,7 @@ impl TryFrom<RunFile> for CellRun {
 
     fn try_from(file: RunFile) -> Result<Self, String> {
         let RunFile { status, detail, class, signature, signatures, evidence, seconds } = file;
-        if !seconds.is_finite() || seconds < 0.0 {
-            return Err(format!("seconds: {seconds} is no duration"));
-        }
+        let seconds = document::duration(seconds)?;
         Ok(Self { status: Status::from_parts(status, detail)?, class, signature, signatures, evidence, seconds })
     }
 }
@@ -244,7 +252,7 @@ pub(super) mod tests {
         let text = serde_json::to_string(&record(&[Status::Pass])).unwrap();
         for (from, to, part) in [
             (SCHEMA, "rocvet.matrix/2", "this program reads \"rocvet.matrix/1\""),
-            ("\"seconds\":1.5", "\"seconds\":-1.0", "is no duration"),
+            ("\"seconds\":1.5", "\"seconds\":-1.0", "seconds are no duration"),
             ("\"status\":\"pass\"", "\"status\":\"crash\"", "needs a detail"),
             ("\"setting\"", "\"settings\"", "missing field `setting`"),
         ] {

@@ -5,6 +5,7 @@ mod human;
 mod json;
 mod junit;
 pub mod matrix;
+mod tame;
 pub mod wrap;
 
 use std::path::PathBuf;

@@ -266,18 +266,10 @@ impl TryFrom<CaseFile> for CaseRecord {
 #[serde(transparent)]
 pub struct Seconds(#[serde(deserialize_with = "seconds")] pub f64);
 
-/// Longest duration that a record may state: three hundred years.
-const LONGEST: f64 = 1e10;
-
 /// # Errors
 /// It is no duration.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let seconds = f64::deserialize(deserializer)?;
-    if (0.0..=LONGEST).contains(&seconds) {
-        Ok(seconds)
-    } else {
-        Err(D::Error::custom(format_args!("{seconds} seconds are no duration")))
-    }
+    document::duration(f64::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 /// How a case came out one of the times that it was run.

@@ -27,6 +27,7 @@ mod recordings;
 mod results;
 mod resume;
 mod run_probes;
+mod schemas;
 mod shrink;
 mod support;
 mod workers;

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::compare::{CaseChange, Class, Comparison, Seen, Timing, TimingChange};
-use crate::report::ReportError;
+use crate::report::{ReportError, tame};
 
 use super::{about, advice, amount, counts, meaning, memory, no_memory, percent, retyped, side_runs, timing};
 
@@ -49,7 +49,7 @@ pub(super) fn render(comparison: &Comparison) -> Result<String, ReportError> {
         no_memory: no_memory(comparison),
         classes: classes.filter(|section| !section.cases.is_empty()).collect(),
     };
-    Ok(page.render()?)
+    Ok(tame::page(&page.render()?))
 }
 
 impl<'a> Section<'a> {

@@ -3,6 +3,7 @@
 use anstyle::AnsiColor;
 
 use crate::compare::{CaseChange, Class, Comparison, Memories, Seen, Timing};
+use crate::report::tame::one_line;
 use crate::report::wrap::hanging;
 use crate::report::{Paper, Style};
 
@@ -47,7 +48,7 @@ impl Page {
     }
 
     fn hanging(&mut self, head: &str, indent: usize, text: &str) {
-        self.line(hanging(head, indent, &tame(text), self.paper.width));
+        self.line(hanging(head, indent, &one_line(text), self.paper.width));
     }
 
     fn labelled(&mut self, column: usize, label: &str, text: &str) {
@@ -116,7 +117,7 @@ impl Page {
         if let (true, Some(again)) = (worse, &case.again) {
             // Never broken: it is there to be copied.
             let label = self.paint(AnsiColor::Cyan.on_default(), "again");
-            self.line(format!("    {label}     {}", tame(again).replace('\n', "\u{fffd}")));
+            self.line(format!("    {label}     {}", one_line(again)));
         }
         self.line("");
     }
@@ -226,11 +227,6 @@ impl Page {
         let exit = self.paint(color.on_default().bold(), &format!("exit {code}"));
         self.hanging(&format!("{exit}: "), format!("exit {code}: ").len(), &comparison.exit.reason);
     }
-}
-
-/// A record may come from anybody: what would steer the terminal is shown instead.
-fn tame(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// What both sides did, in short.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::compare::{CaseChange, Class, Comparison, Seen, Timing};
-use crate::report::ReportError;
+use crate::report::{ReportError, tame};
 
 use super::{about, memory, timing};
 
@@ -33,7 +33,7 @@ pub(super) fn render(comparison: &Comparison) -> Result<Vec<u8>, ReportError> {
     suites.extend(measured("durations", slower));
     suites.extend(measured("memory", less));
     report.add_test_suites(suites);
-    Ok(report.to_string()?.into_bytes())
+    Ok(tame::page(&report.to_string()?).into_bytes())
 }
 
 /// What became worse by its number: name, how, and what that is called.

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use crate::compare::{CaseChange, Class, Comparison, Seen};
 
+use crate::report::tame::one_line;
+
 use super::{about, advice, amount, counts, meaning, memory, no_memory, retyped, side_runs, timing};
 
 pub(super) fn render(comparison: &Comparison) -> String {
@@ -112,7 +114,7 @@ fn findings(case: &CaseChange) -> String {
 /// Text that stays text: no markup, no cell's end, no new line.
 fn text(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
+    for c in one_line(text).chars() {
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -121,7 +123,6 @@ fn text(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }
@@ -130,7 +131,7 @@ fn text(text: &str) -> String {
 
 /// A name in code; a back-quote would end it, and a bar the cell.
 fn code(name: &str) -> String {
-    let name: String = name.chars().map(|c| if c == '`' || c == '|' || c.is_control() { ' ' } else { c }).collect();
+    let name = one_line(name).replace(['`', '|'], " ");
     format!("`{name}`")
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::domain::Provenance;
 use crate::matrix::grid::{Grid, mark, text};
 use crate::matrix::record::{CellRecord, CellRun};
-use crate::report::ReportError;
+use crate::report::{ReportError, tame};
 
 use super::Shown;
 use super::words::{SIMULATED, Told, beside, column, run_line};
@@ -93,7 +93,7 @@ pub(super) fn render(shown: Shown<'_>) -> Result<Vec<u8>, ReportError> {
         counts,
         data,
     };
-    Ok(page.render()?.into_bytes())
+    Ok(tame::page(&page.render()?).into_bytes())
 }
 
 fn of(cell: &CellRecord, at: (usize, usize), texts: &mut Texts) -> Cell {

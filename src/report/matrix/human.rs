@@ -8,6 +8,7 @@ use comfy_table::{Cell as Field, Color, ContentArrangement, Table};
 use crate::domain::{Meaning, Provenance};
 use crate::matrix::grid::{Grid, text};
 use crate::matrix::record::CellRecord;
+use crate::report::tame::one_line;
 use crate::report::{Paper, Style};
 
 use super::Shown;
@@ -20,7 +21,7 @@ const LEGEND: &str =
 pub(super) fn render(shown: Shown<'_>, paper: Paper) -> String {
     let mut out = String::new();
     for run in shown.runs {
-        let _ = writeln!(out, "{}", run_line(run));
+        let _ = writeln!(out, "{}", one_line(&run_line(run)));
     }
     if shown.provenance() == Provenance::Simulated {
         let _ = writeln!(out, "{}", crate::report::wrap::hanging("", 0, SIMULATED, paper.width));
@@ -55,11 +56,11 @@ fn table(paper: Paper) -> Table {
 fn grid(shown: Shown<'_>, paper: Paper, out: &mut String) {
     let grid = Grid::of(shown.runs);
     let mut table = table(paper);
-    let titles = grid.columns.iter().map(|each| column(each, shown));
+    let titles = grid.columns.iter().map(|each| one_line(&column(each, shown)));
     table.set_header(std::iter::once("probe".to_owned()).chain(titles));
     for row in &grid.rows {
         let fields = grid.columns.iter().map(|column| grid.at(*row, column).map_or_else(|| Field::new(""), field));
-        table.add_row(std::iter::once(Field::new(row.to_string())).chain(fields));
+        table.add_row(std::iter::once(Field::new(one_line(&row.to_string()))).chain(fields));
     }
     put(&table, out);
     let _ = writeln!(out, "\n{LEGEND}");
@@ -67,7 +68,7 @@ fn grid(shown: Shown<'_>, paper: Paper, out: &mut String) {
 }
 
 fn field(cell: &CellRecord) -> Field {
-    let field = Field::new(text(cell));
+    let field = Field::new(one_line(&text(cell)));
     match cell.status().map(|status| status.meaning()) {
         Some(Meaning::AsExpected) => field.fg(Color::Green),
         Some(Meaning::Failed | Meaning::Broken) => field.fg(Color::Red),
@@ -80,7 +81,7 @@ fn field(cell: &CellRecord) -> Field {
 fn not_run(shown: Shown<'_>, out: &mut String) {
     for cell in shown.runs.iter().flat_map(|run| &run.cells) {
         if let Some(why) = &cell.not_run {
-            let _ = writeln!(out, "not run to the end: {} ({why})", cell.id);
+            let _ = writeln!(out, "not run to the end: {} ({})", one_line(&cell.id), one_line(why));
         }
     }
 }
@@ -102,7 +103,7 @@ fn against(shown: Shown<'_>, paper: Paper, out: &mut String) {
             Field::new(&line.chip),
             Field::new(line.operation),
             Field::new(line.reported),
-            Field::new(seen),
+            Field::new(one_line(&seen)),
         ]);
     }
     put(&table, out);
@@ -111,7 +112,7 @@ fn against(shown: Shown<'_>, paper: Paper, out: &mut String) {
         out.push_str("\nwhere they differ:\n");
     }
     for line in differing {
-        let _ = writeln!(out, "  {}  {}\n        {} ({})", line.id, line.why, line.source, line.confidence);
+        let _ = writeln!(out, "  {}  {}\n        {} ({})", line.id, one_line(&line.why), line.source, line.confidence);
     }
     let _ = writeln!(out, "\n= agrees  ≠ disagrees  – not representable  · not run");
     let _ = writeln!(out, "{}", counted.sentence());

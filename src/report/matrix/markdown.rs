@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use crate::domain::Provenance;
 use crate::matrix::grid::{Grid, text};
 
+use crate::report::tame::one_line;
+
 use super::Shown;
 use super::words::{SIMULATED, beside, column, run_line};
 
@@ -63,9 +65,8 @@ fn raw(out: &mut String, fields: impl IntoIterator<Item = String>) {
 fn escaped(text: &str) -> String {
     let special = |c: char| "\\`*_[]<>|~#".contains(c);
     let mut out = String::new();
-    for c in text.chars() {
+    for c in one_line(text).chars() {
         match c {
-            '\n' | '\r' => out.push(' '),
             c if special(c) => out.extend(['\\', c]),
             c => out.push(c),
         }
