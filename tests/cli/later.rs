@@ -1,7 +1,11 @@
 //! Records of a later version, and of somebody who means ill: read as far as they are known, or refused with the reason.
 
 use std::fs;
+use std::path::Path;
 
+use rocvet::compare::Baseline;
+use rocvet::matrix::record::MatrixRecord;
+use rocvet::run::RunRecord;
 use serde_json::{Value, json};
 
 use super::support::{Bench, COUNT, Done, scenario};
@@ -211,4 +215,18 @@ fn a_matrix_with_numbers_or_ids_that_cannot_be_is_refused() {
         assert_eq!(done.code, 64, "{name}: {}", done.told());
         assert!(done.stderr.contains(says) && done.stderr.contains("matrix.json"), "{name}: {}", done.stderr);
     }
+}
+
+#[test]
+fn what_the_fuzzers_begin_with_is_read() {
+    let seeds = |target: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+        let all: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+        assert!(!all.is_empty(), "{target} begins with nothing");
+        all
+    };
+    assert!(seeds("diff_read").iter().all(|seed| RunRecord::read(seed).is_ok_and(|read| read.unknown.is_empty())));
+    assert!(seeds("matrix_read").iter().all(|seed| MatrixRecord::read(seed).is_ok_and(|read| read.unknown.is_empty())));
+    let baseline = |seed: Vec<u8>| Baseline::parse(&String::from_utf8(seed).unwrap(), "2026-11-21T10:00:00Z").is_ok();
+    assert!(seeds("baseline_read").into_iter().all(baseline));
 }
