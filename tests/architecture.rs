@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("host", &["domain", "filelock", "process", "pseudonym", "sim", "witness"]),
     ("probe", &["domain", "facts", "process", "quarantine", "sim", "topology", "witness"]),
     ("shrink", &["probe"]),
-    ("matrix", &["document", "domain", "facts", "probe", "sim"]),
+    ("matrix", &["document", "domain", "facts", "probe", "sim", "tuning"]),
     ("topology", &["domain", "facts", "witness"]),
     ("tuning", &["domain", "facts", "topology", "witness"]),
     ("doctor", &["domain", "facts", "topology", "tuning", "witness"]),

@@ -34,8 +34,22 @@ pub struct MatrixRecord {
     pub host: String,
     /// What may be said of it.
     pub provenance: Provenance,
+    /// What each setting does on the machine; none where every cell has its own.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub settings: Vec<SettingRecord>,
     /// Every cell, in the order in which they were planned.
     pub cells: Vec<CellRecord>,
+}
+
+/// What one setting does on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingRecord {
+    /// Its name.
+    pub name: String,
+    /// Nothing comes of it: its cells are those of none, run again.
+    pub same_as_none: bool,
+    /// What comes of each of its parameters and variables, in words.
+    pub sets: Vec<String>,
 }
 
 /// What came of one cell.
@@ -53,6 +67,9 @@ pub struct CellRecord {
     pub env: BTreeMap<String, String>,
     /// What the kernel's command line had to say.
     pub kernel: BTreeMap<String, String>,
+    /// What was in force of each parameter that somebody asked for, in the boot in which it ran; none where that is not known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub in_force: BTreeMap<String, String>,
     /// Which worker.
     pub worker: String,
     /// The reported cell that this one plays.
@@ -207,6 +224,7 @@ pub(super) mod tests {
             setting: "none".into(),
             env: BTreeMap::new(),
             kernel: BTreeMap::new(),
+            in_force: BTreeMap::new(),
             worker: "torch".into(),
             reported: None,
             machine: None,
@@ -233,6 +251,7 @@ pub(super) mod tests {
             command: vec!["validate".into()],
             host: "this machine".into(),
             provenance: Provenance::Simulated,
+            settings: Vec::new(),
             cells,
         }
     }

@@ -41,6 +41,11 @@ pub struct Play {
     pub stands_for: String,
     /// The worker's variables.
     pub env: BTreeMap<String, String>,
+    /// The kernel parameters of the report. A simulated worker does not see them; a machine that is held against the report
+    /// must have them.
+    pub kernel: BTreeMap<String, String>,
+    /// What of the reported stack or kernel was changed in a way that no version tells.
+    pub patched: Option<String>,
     /// What the machine does wrong, each with its condition.
     pub faults: Vec<Fault>,
     /// How many processes.
@@ -121,6 +126,9 @@ struct PlayedRow {
     #[serde(default)]
     env: BTreeMap<String, String>,
     #[serde(default)]
+    kernel: BTreeMap<String, String>,
+    patched: Option<String>,
+    #[serde(default)]
     faults: Vec<Fault>,
     #[serde(default = "once")]
     runs: u32,
@@ -153,13 +161,12 @@ impl Row {
             Self::Not(NotRow { id, not_representable }) => {
                 Reproduction { id, how: How::NotRepresentable { reason: not_representable } }
             }
-            Self::Played(PlayedRow { id, machine, probe, stands_for, env, faults, runs, goes_down }) => {
+            Self::Played(row) => {
+                let PlayedRow { id, machine, probe, stands_for, env, kernel, patched, faults, runs, goes_down } = row;
                 let probe =
                     probe.parse().unwrap_or_else(|problem| panic!("the reproduction {id} is not valid: {problem}"));
-                Reproduction {
-                    id,
-                    how: How::Played(Box::new(Play { machine, probe, stands_for, env, faults, runs, goes_down })),
-                }
+                let play = Play { machine, probe, stands_for, env, kernel, patched, faults, runs, goes_down };
+                Reproduction { id, how: How::Played(Box::new(play)) }
             }
         }
     }
@@ -204,6 +211,20 @@ mod tests {
             // A report may say that the override was set where it changes nothing, or that of two machines.
             let family_only = report.arch.ends_with('x');
             assert!(given == expected || family_only, "{}: {given:?} where {expected:?} is reported", cell.id);
+        }
+    }
+
+    #[test]
+    fn kernel_parameters_and_patches_of_the_reports_are_named() {
+        for cell in reproductions() {
+            let How::Played(play) = &cell.how else { continue };
+            let report = reported_cell(&cell.id).unwrap();
+            let parameters = report.mitigation.iter().filter(|word| word.starts_with("amdgpu."));
+            let parameters = parameters.map(|word| word.split_once('=').unwrap());
+            let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            assert_eq!(play.kernel, parameters, "{}", cell.id);
+            let patched = report.mitigation.iter().any(|word| word.contains("patch"));
+            assert_eq!(play.patched.is_some(), patched, "{}: {:?}", cell.id, report.mitigation);
         }
     }
 

@@ -1,5 +1,6 @@
 //! One cell of the crash matrix, in as many processes as asked, and whether the GPU answers again afterwards.
 
+use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct CellKnown {
     pub native_isa: Option<String>,
     /// The simulated machine, by name.
     pub machine: Option<String>,
+    /// What is in force of each parameter that somebody asked for.
+    pub in_force: BTreeMap<String, String>,
     /// The reported cell that is played.
     pub reported: Option<String>,
     /// The command that runs it again.
@@ -120,11 +123,12 @@ pub fn blank(cell: &Cell, known: &CellKnown) -> CellRecord {
         setting: cell.setting.name.clone(),
         env: cell.setting.env.clone(),
         kernel: cell.setting.kernel.clone(),
+        in_force: known.in_force.clone(),
         worker: cell.worker.clone(),
         reported: known.reported.clone(),
         machine: known.machine.clone(),
         device: CellDevice { native_isa: known.native_isa.clone(), ..CellDevice::default() },
-        libraries: std::collections::BTreeMap::new(),
+        libraries: BTreeMap::new(),
         runs: Vec::new(),
         not_run: None,
         again: known.again.clone(),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the folder of a matrix is written here")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,16 @@ enum Event {
         /// The kernel's command line, where the host has one.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         cmdline: Option<String>,
+        /// What was in force of the parameters that somebody asked for, or that a cell names.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+        in_force: BTreeMap<String, String>,
+    },
+    /// Nothing further can run in this boot.
+    Waits {
+        /// What the next boot needs, in words.
+        needs: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        boot_id: Option<String>,
     },
     /// A cell is about to run.
     CellBegan {
@@ -58,6 +69,24 @@ pub struct MatrixFolder {
     journal: Journal,
 }
 
+/// What there was of a machine when a matrix began.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Began {
+    /// The kernel's command line; `None` where the host has none.
+    pub cmdline: Option<String>,
+    /// What was in force of the parameters that somebody asked for, or that a cell names.
+    pub in_force: BTreeMap<String, String>,
+}
+
+/// What a matrix waited for when it stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waited {
+    /// What the next boot needs, in words.
+    pub needs: String,
+    /// The boot in which it waited.
+    pub boot_id: Option<String>,
+}
+
 /// What a journal says of a matrix that was cut off.
 #[derive(Debug)]
 pub struct EarlierMatrix {
@@ -67,8 +96,10 @@ pub struct EarlierMatrix {
     pub command: Vec<String>,
     /// Digest of the cells that were planned.
     pub plan: String,
-    /// The kernel's command line when it began.
-    pub cmdline: Option<String>,
+    /// What there was when it began.
+    pub began: Began,
+    /// What it waited for when it stopped last.
+    pub waited: Option<Waited>,
     /// How far each cell came.
     pub progress: Progress<CellRecord>,
 }
@@ -94,13 +125,15 @@ impl MatrixFolder {
         run: &str,
         command: Vec<String>,
         plan: String,
-        cmdline: Option<String>,
+        began: Began,
     ) -> Result<Self, JournalError> {
         let path = results.join(run);
         let made = fs::create_dir_all(results).and_then(|()| fs::create_dir(&path));
         made.map_err(|error| JournalError::Write { path: path.clone(), error })?;
         let mut journal = Journal::create(&path.join(FILE))?;
-        let began = Event::Began { schema: SCHEMA.to_owned(), run: run.to_owned(), command, plan, cmdline };
+        let Began { cmdline, in_force } = began;
+        let (schema, run) = (SCHEMA.to_owned(), run.to_owned());
+        let began = Event::Began { schema, run, command, plan, cmdline, in_force };
         journal.append(&began, Durable::Yes)?;
         Ok(Self { path, journal })
     }
@@ -117,9 +150,9 @@ impl MatrixFolder {
     pub fn take_up(folder: &Path) -> Result<(Self, EarlierMatrix), NotTakenUp> {
         let (journal, events) = Journal::take_up::<Event>(folder, FILE)?;
         let mut events = events.into_iter();
-        let (run, command, plan, cmdline) = match events.next() {
-            Some(Event::Began { schema, run, command, plan, cmdline }) if schema == SCHEMA => {
-                (run, command, plan, cmdline)
+        let (run, command, plan, began) = match events.next() {
+            Some(Event::Began { schema, run, command, plan, cmdline, in_force }) if schema == SCHEMA => {
+                (run, command, plan, Began { cmdline, in_force })
             }
             Some(Event::Began { schema, .. }) => {
                 let schema: String = schema.chars().take(60).collect();
@@ -127,22 +160,28 @@ impl MatrixFolder {
                     "{FILE}: schema {schema:?}, and this program reads {SCHEMA}"
                 )));
             }
-            Some(Event::CellBegan { .. } | Event::CellWithdrawn { .. } | Event::CellEnded { .. }) | None => {
+            Some(
+                Event::Waits { .. } | Event::CellBegan { .. } | Event::CellWithdrawn { .. } | Event::CellEnded { .. },
+            )
+            | None => {
                 return Err(NotTakenUp::NoMatrix(format!("{FILE}, line 1: it does not say what was begun")));
             }
         };
         let mut progress = Progress::new();
+        let mut waited = None;
         for event in events {
             match event {
                 Event::Began { .. } => {
                     return Err(NotTakenUp::NoMatrix(format!("{FILE}: it was begun twice")));
                 }
+                Event::Waits { needs, boot_id } => waited = Some(Waited { needs, boot_id }),
                 Event::CellBegan { id, boot_id } => progress.begun(id, boot_id),
                 Event::CellWithdrawn { id } => progress.withdrawn(&id),
                 Event::CellEnded { cell } => progress.finished(cell.id.clone(), *cell),
             }
         }
-        Ok((Self { path: folder.to_owned(), journal }, EarlierMatrix { run, command, plan, cmdline, progress }))
+        let earlier = EarlierMatrix { run, command, plan, began, waited, progress };
+        Ok((Self { path: folder.to_owned(), journal }, earlier))
     }
 
     /// A cell is about to run; it is on the disk when this returns.
@@ -170,6 +209,14 @@ impl MatrixFolder {
         self.journal.append(&Event::CellEnded { cell: Box::new(cell.clone()) }, Durable::Yes)
     }
 
+    /// Nothing further can run in this boot.
+    ///
+    /// # Errors
+    /// As [`MatrixFolder::began`].
+    pub fn waits(&mut self, needs: String, boot_id: Option<String>) -> Result<(), JournalError> {
+        self.journal.append(&Event::Waits { needs, boot_id }, Durable::Yes)
+    }
+
     /// Writes the record in one step: a reader sees the whole file or none.
     ///
     /// # Errors
@@ -188,13 +235,16 @@ mod tests {
     fn what_a_reboot_cut_off_is_told_from_what_was_stopped() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal =
-            MatrixFolder::begin(folder.path(), "run", vec!["validate".into()], "digest".into(), None).unwrap();
+            MatrixFolder::begin(folder.path(), "run", vec!["validate".into()], "digest".into(), Began::default())
+                .unwrap();
         journal.began("a", Some("boot-1")).unwrap();
         journal.withdrawn("a").unwrap();
         journal.began("b", Some("boot-1")).unwrap();
+        journal.waits("amdgpu.runpm=0".into(), Some("boot-1".into())).unwrap();
         drop(journal);
         let (_journal, earlier) = MatrixFolder::take_up(&folder.path().join("run")).unwrap();
         assert_eq!((earlier.run.as_str(), earlier.plan.as_str()), ("run", "digest"));
+        assert_eq!(earlier.waited.map(|waited| waited.needs).as_deref(), Some("amdgpu.runpm=0"));
         assert_eq!(earlier.progress.next("a", Some("boot-2")), Next::Run);
         assert_eq!(earlier.progress.next("b", Some("boot-1")), Next::Run);
         assert_eq!(earlier.progress.next("b", Some("boot-2")), Next::MachineWentDown { boot_id: "boot-1" });

@@ -29,7 +29,7 @@ pub use kept::{KeptCall, kept_calls};
 pub use loaded::loaded;
 pub use look::{Wanted, look};
 pub use matrix::{CellKnown, CellStand, RanCell, answers_again, blank, run_cell};
-pub use matrix_journal::{EarlierMatrix, MatrixFolder, NotTakenUp, RECORD_FILE};
+pub use matrix_journal::{Began, EarlierMatrix, MatrixFolder, NotTakenUp, RECORD_FILE, Waited};
 pub use memory::{MemoryTaken, ProbeTook};
 pub use record::{CaseRecord, CheckRecord, HostRecord, Known, NotSelected, RunInfo, RunRecord, SCHEMA, Seconds, Try};
 pub use stands::{Here, Stands};

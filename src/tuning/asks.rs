@@ -9,7 +9,7 @@ use crate::witness::tuning::{MODULES, quoted_words};
 use super::Ground;
 
 /// Where the command line is.
-const CMDLINE: &str = "/proc/cmdline";
+pub(super) const CMDLINE: &str = "/proc/cmdline";
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]

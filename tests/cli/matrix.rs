@@ -50,8 +50,8 @@ fn a_sweep_counts_k_of_n_in_every_setting_and_shows_the_grid() {
     assert_eq!(at(CONV, "find=FAST").passed(), 2);
     assert_eq!(at(SUM, "none").status(), Some(Status::Flaky));
     assert_eq!(at(CONV, "none").device.native_isa.as_deref(), Some("gfx1010"));
-    // What may be worse runs later.
-    assert_eq!(record.cells[0].probe, SUM);
+    // What may be worse runs later: of sums errors are reported on this chip, of convolutions nothing bad.
+    assert_eq!(record.cells.last().unwrap().probe, SUM);
     let shown = bench.must(&["matrix", "show", &run.display().to_string()]);
     assert!(
         shown.contains("X 0/2 aperture-violation") && shown.contains("~ 1/2") && shown.contains("SIMULATED"),
@@ -72,8 +72,9 @@ fn memory_in_a_cell_is_judged_by_what_the_machine_shows() {
 #[test]
 fn a_dry_run_says_what_would_run_and_runs_nothing() {
     let (_memory, bench, host) = simulated(&[]);
-    let told = bench.must(&["matrix", "run", "--host", &host, "--families", "--dry-run"]);
-    for part in ["conv-", "conv2d/f16/1x16x44x44", "family=GEMM", "resets the GPU (r1-13)", "nothing was run"] {
+    let spoofed = ["--env", "HSA_OVERRIDE_GFX_VERSION=11.0.0"];
+    let told = bench.must(&[&["matrix", "run", "--host", &host, "--families", "--dry-run"], &spoofed[..]].concat());
+    for part in ["conv-", "conv2d/f16/1x16x44x44", "family=GEMM", "resets the GPU (like r1-13)", "nothing was run"] {
         assert!(part == "conv-" || told.contains(part), "{part}: {told}");
     }
     assert!(!Path::new(&host).join("probe-starts").exists());
@@ -170,6 +171,14 @@ fn what_cannot_be_swept_is_refused_with_the_next_step() {
         (vec!["matrix", "run", "--host", &host, "--probe", "conv-boundry"], "nearest: conv-boundary"),
         (vec!["matrix", "run", "--host", &host, "--mitigation", "native-build"], "is another stack"),
         (vec!["matrix", "run", "--host", &host, "--mitigation", "override-rdna"], "nearest: override-rdna"),
+        (
+            vec!["matrix", "run", "--host", &host, "--mitigation", "nosuch"],
+            "`validate explain mitigation` has them all",
+        ),
+        (
+            vec!["matrix", "run", "--host", &host, "--mitigation", "override-rdna2"],
+            "and this is gfx1010; to see what it does here: --set HSA_OVERRIDE_GFX_VERSION=10.3.0",
+        ),
         (vec!["matrix", "run", "--host", &host, "--set", "A"], "written like"),
         (vec!["matrix", "run", "--host", &host, "--set", "HSA_FORCE_FINE_GRAIN_PCIE=1"], "contradicts its aim"),
         (vec!["matrix", "campaign", "--host", &host, "--set", "HSA_XNACK=yes"], "validate explain env.HSA_XNACK"),
@@ -216,12 +225,27 @@ fn a_report_of_a_machine_that_went_down_is_played_by_one_that_does() {
     assert_eq!(shown["counts"]["agreeing"], 4);
 }
 
-/// Boots a simulated machine with this command line.
+/// Boots a simulated machine with this command line, which its driver takes.
 fn boot(host: &str, id: &str, cmdline: &str) {
-    for (file, content) in [("proc/sys/kernel/random/boot_id", id), ("proc/cmdline", cmdline)] {
+    boot_with(host, id, cmdline, cmdline);
+}
+
+/// Boots a simulated machine with this command line, and a driver that was loaded with those words.
+fn boot_with(host: &str, id: &str, cmdline: &str, loaded: &str) {
+    let put = |file: &str, content: &str| {
         let file = Path::new(host).join(file);
         fs::remove_file(&file).unwrap();
         fs::write(file, format!("{content}\n")).unwrap();
+    };
+    put("proc/sys/kernel/random/boot_id", id);
+    put("proc/cmdline", cmdline);
+    for (name, unset) in
+        [("cwsr_enable", "1"), ("runpm", "-1"), ("vm_update_mode", "-1"), ("noretry", "-1"), ("vm_fragment_size", "-1")]
+    {
+        let asked =
+            |word: &'_ str| word.strip_prefix("amdgpu.")?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
+        let value = loaded.split_whitespace().filter_map(asked).next_back().unwrap_or_else(|| unset.to_owned());
+        put(&format!("sys/module/amdgpu/parameters/{name}"), &value);
     }
 }
 
@@ -309,6 +333,59 @@ fn a_campaign_plans_by_the_command_line_that_it_was_begun_with() {
     bench.must(&["matrix", "campaign", "--resume", &run]);
     let cells = record(Path::new(&run)).cells;
     assert_eq!(cells.iter().map(|cell| cell.passed()).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn a_campaign_goes_by_what_is_in_force_and_says_where_a_reboot_brought_nothing() {
+    let (_memory, bench, host) = simulated(&[]);
+    let cmdline = fs::read_to_string(Path::new(&host).join("proc/cmdline")).unwrap().trim().to_owned();
+    let args = ["matrix", "campaign", "--host", &host, "--probe", SUM, "--repeat", "1", "--mitigation", "cwsr-off"];
+    let first = bench.run(&[&args[..], &["--results", "r"]].concat());
+    assert_eq!(first.code, 5, "{}", first.stderr);
+    let run = bench.only_run("r").display().to_string();
+    let again = |word: &str| {
+        let done = bench.run(&["matrix", "campaign", "--resume", &run]);
+        assert_eq!(done.code, 5, "{}", done.stderr);
+        assert!(done.stdout.contains(word), "{word}: {}", done.stdout);
+    };
+    again("the machine was not booted since");
+    boot(&host, "boot-2", &cmdline);
+    again("the machine was booted since, and it is not in force");
+    // The words are there, and the driver holds something else.
+    let wanted = format!("{cmdline} amdgpu.cwsr_enable=0");
+    boot_with(&host, "boot-3", &wanted, &cmdline);
+    again("amdgpu.cwsr_enable is 1 though /proc/cmdline asks for 0");
+    boot(&host, "boot-4", &format!("{wanted} amdgpu.cwsr-enable=1"));
+    fs::write(Path::new(&host).join("sys/module/amdgpu/parameters/cwsr_enable"), "1\n").unwrap();
+    again("amdgpu.cwsr_enable is 1");
+    boot(&host, "boot-5", &wanted);
+    let last = bench.run(&["matrix", "campaign", "--resume", &run]);
+    assert_eq!(last.code, 0, "{}", last.stderr);
+    assert!(last.stdout.contains("The campaign is over, and amdgpu.cwsr_enable is not as it was"), "{}", last.stdout);
+    let id = Path::new(&run).file_name().unwrap().to_str().unwrap();
+    assert!(
+        last.stdout.contains(&format!("sudo cp /etc/default/grub.rocvet-{id} /etc/default/grub")),
+        "{}",
+        last.stdout
+    );
+    let cells = record(Path::new(&run)).cells;
+    let in_force: Vec<_> = cells.iter().map(|cell| cell.in_force["amdgpu.cwsr_enable"].as_str()).collect();
+    assert_eq!(in_force, ["1", "0"]);
+}
+
+#[test]
+fn a_matrix_that_did_not_find_out_does_not_end_as_one_that_did() {
+    let (_memory, bench, host) = simulated(&["probe=elsewhere@op=reduce*"]);
+    let run = |probe: &str, repeat: &str| {
+        bench.run(&["matrix", "run", "--host", &host, "--probe", probe, "--repeat", repeat, "--results", "r"])
+    };
+    let fallen = run(SUM, "2");
+    assert_eq!(fallen.code, 3, "{}", fallen.stderr);
+    assert!(fallen.stderr.contains("1 cells: 1 cpu-fallback"), "{}", fallen.stderr);
+    assert_eq!(run(CONV, "1").code, 0);
+    let out_of_time =
+        bench.run(&["matrix", "run", "--host", &host, "--probe", CONV, "--budget", "0s", "--results", "r"]);
+    assert_eq!(out_of_time.code, 5, "{}", out_of_time.stderr);
 }
 
 #[test]

@@ -11,10 +11,12 @@ use crate::domain::Reading;
 use crate::facts;
 use crate::host::{Asking, Host};
 use crate::matrix::cell::Sweep;
+use crate::matrix::record::SettingRecord;
+use crate::matrix::risk::same_family;
 use crate::matrix::setting::Setting;
 use crate::process::Cancel;
 use crate::run::{Wanted, look};
-use crate::tuning::{Asks, Ground, Proposal, asks, gfx_name, proposed_parameters, proposed_variables};
+use crate::tuning::{Asks, Ground, InForce, Proposal, asks, gfx_name, proposed_parameters, proposed_variables};
 use crate::witness::Snapshot;
 use crate::witness::amd_smi::Format;
 
@@ -22,6 +24,9 @@ use crate::witness::amd_smi::Format;
 pub(super) struct Here {
     look: Snapshot,
     ground: Ground,
+    /// What is asked for in this boot.
+    now: Asks,
+    /// What was asked for in the boot in which the sweep began.
     asks: Asks,
     /// Variables of every worker.
     common: BTreeMap<String, String>,
@@ -58,12 +63,18 @@ impl Here {
         let wanted = Wanted { tuning: true, ..Wanted::trees() };
         let asking = Asking { deadline: Duration::ZERO, cancel: Cancel::new() };
         let mut look = look(host, &wanted, Format::Json, &asking);
+        let ground = Ground::of(&look);
+        let now = asks(&look, &ground);
         if let (Some(began), Some(kernel)) = (began, &mut look.kernel) {
             kernel.cmdline = Reading::Value(began.to_owned());
         }
-        let ground = Ground::of(&look);
         let asks = asks(&look, &ground);
-        Self { look, ground, asks, common: common.iter().cloned().collect() }
+        Self { look, ground, now, asks, common: common.iter().cloned().collect() }
+    }
+
+    /// What is in force in this boot of these parameters, and of each that is asked for.
+    pub(super) fn in_force(&self, named: &BTreeSet<String>) -> InForce {
+        InForce::of(&self.look, &self.ground, &self.now, named)
     }
 
     /// The ISA of the first GPU, as KFD says.
@@ -83,8 +94,11 @@ impl Here {
     /// What each setting of a sweep does here. Those of which nothing comes are taken out of it, unless it keeps them.
     ///
     /// # Errors
-    /// A setting contradicts what it is for.
+    /// A setting contradicts what it is for, or is for other chips.
     pub(super) fn settings(&self, sweep: &mut Sweep, keep: bool) -> Result<Vec<SettingHere>, Failure> {
+        if let Some(why) = sweep.settings.iter().find_map(|setting| self.meant_elsewhere(setting)) {
+            return Err(Failure::usage(anyhow!(why)));
+        }
         let told: Vec<SettingHere> = sweep.settings.iter().map(|setting| self.setting(setting, keep)).collect();
         if let Some(proposal) = told.iter().find_map(SettingHere::contradiction) {
             let Proposal { shown, comes, why } = proposal;
@@ -99,6 +113,23 @@ impl Here {
             told.iter().filter(|each| each.fate == Fate::LeftOut).map(|each| each.name.as_str()).collect();
         sweep.settings.retain(|setting| !left_out.contains(setting.name.as_str()));
         Ok(told)
+    }
+
+    /// Why a mitigation is none of this machine's: under its name another thing would stand in the grid.
+    fn meant_elsewhere(&self, setting: &Setting) -> Option<String> {
+        let only = facts::mitigation(&setting.name)?.only();
+        let isas = &self.ground.isas;
+        let meant = |isa: &String| only.iter().any(|only| same_family(only, isa));
+        let elsewhere = !only.is_empty() && !isas.is_empty() && !isas.iter().any(meant);
+        let set = setting.env.iter().map(|(name, value)| format!("--set {name}={value}")).collect::<Vec<_>>().join(" ");
+        elsewhere.then(|| {
+            format!(
+                "{name} is for {}, and this is {}; to see what it does here: {set}; see `validate explain mitigation.{name}`",
+                only.join(", "),
+                isas.join(", "),
+                name = setting.name
+            )
+        })
     }
 
     fn setting(&self, setting: &Setting, keep: bool) -> SettingHere {
@@ -138,7 +169,21 @@ impl SettingHere {
 
     /// What comes of each of its parameters and variables.
     pub(super) fn because(&self) -> String {
+        self.each().join("; ")
+    }
+
+    /// As a record keeps it, where it makes cells.
+    pub(super) fn record(&self) -> Option<SettingRecord> {
+        let same_as_none = match self.fate {
+            Fate::Runs => false,
+            Fate::RunsForNothing => true,
+            Fate::LeftOut => return None,
+        };
+        Some(SettingRecord { name: self.name.clone(), same_as_none, sets: self.each() })
+    }
+
+    fn each(&self) -> Vec<String> {
         let each = self.proposals.iter().map(|each| format!("{}: {}, {}", each.shown, each.comes.word(), each.why));
-        each.collect::<Vec<_>>().join("; ")
+        each.collect()
     }
 }

@@ -1,6 +1,8 @@
 //! `validate matrix`: the crash matrix of this machine, and beside it what was reported.
 
+mod help;
 mod here;
+mod next_boot;
 mod place;
 mod plan;
 mod reported;
@@ -24,11 +26,14 @@ pub struct MatrixArgs {
 #[derive(Debug, Subcommand)]
 enum MatrixCommand {
     /// Run every probe in every setting with every worker, several times each, and keep what came of it
+    #[command(after_help = help::RUN)]
     Run(Box<run::RunArgs>),
     /// Run a matrix whose settings need other kernel command lines: what to put into the bootloader is printed, and after
     /// each reboot `--resume` goes on
+    #[command(after_help = help::CAMPAIGN)]
     Campaign(Box<run::RunArgs>),
     /// Show the grid of runs, and beside it what was reported
+    #[command(after_help = help::SHOW)]
     Show(show::ShowArgs),
 }
 

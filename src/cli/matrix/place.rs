@@ -12,13 +12,15 @@ use crate::cli::values::{quoted, variable};
 use crate::cli::workers::WorkerArgs;
 use crate::domain::Provenance;
 use crate::host::{Host, simulated};
+use crate::matrix::campaign::Campaign;
 use crate::matrix::cell::Cell;
 use crate::matrix::reproduction::{How, reproduction};
-use crate::matrix::risk::{Expected, expected, ordered};
+use crate::matrix::risk::{Expected, ordered};
 use crate::probe::protocol::Kind;
 use crate::probe::stand::{Engine, Stand};
 use crate::probe::supervise::Limits;
 use crate::run::{CellKnown, CellStand};
+use crate::tuning::InForce;
 
 use super::here::{Here, SettingHere};
 use super::reported::{self, ReportedCell};
@@ -82,6 +84,8 @@ pub(super) struct Shared {
     pub(super) provenance: Provenance,
     /// The machine that all cells run on, which a cell may take down; `None` where each has its own.
     pub(super) machine: Option<Host>,
+    /// What is in force there in this boot.
+    pub(super) in_force: InForce,
     /// What each setting does on that machine.
     pub(super) settings: Vec<SettingHere>,
     /// What decides over that, in words.
@@ -124,17 +128,27 @@ pub(super) fn shared(
     let mut swept = sweep.sweep(labels)?;
     let settings = here.settings(&mut swept, sweep.include_no_ops)?;
     let native_isa = here.native_isa();
-    let cells = ordered(swept.cells(), native_isa.as_deref());
-    let planned = cells.into_iter().filter_map(|(mut cell, expected)| {
-        let (_, stand) = stands.iter().find(|(label, _)| *label == cell.worker)?;
-        let mut stand = Stand { limits: Limits { settle: stand.limits.settle, ..*limits }, ..stand.clone() };
-        // A setting says more than what all cells have.
+    let mut cells = swept.cells();
+    // A setting says more than what all cells have.
+    for cell in &mut cells {
         for (name, value) in &place.env {
             cell.setting.env.entry(name.clone()).or_insert_with(|| value.clone());
         }
+    }
+    let in_force = here.in_force(&Campaign::named(&cells));
+    let cells = ordered(cells, native_isa.as_deref());
+    let planned = cells.into_iter().filter_map(|(cell, expected)| {
+        let (_, stand) = stands.iter().find(|(label, _)| *label == cell.worker)?;
+        let mut stand = Stand { limits: Limits { settle: stand.limits.settle, ..*limits }, ..stand.clone() };
         stand.worker.env.extend(cell.setting.env.iter().map(|(name, value)| (name.into(), value.into())));
         let again = place.again(&cell);
-        let known = CellKnown { native_isa: native_isa.clone(), machine: machine.clone(), reported: None, again };
+        let known = CellKnown {
+            native_isa: native_isa.clone(),
+            machine: machine.clone(),
+            in_force: in_force.told(),
+            reported: None,
+            again,
+        };
         Some(Planned { cell, expected, place: Place::Given(Box::new(CellStand { stand, known })) })
     });
     Ok(Shared {
@@ -143,27 +157,37 @@ pub(super) fn shared(
         host: target::description(Some(&host)),
         provenance: host.provenance(),
         machine: Some(host),
+        in_force,
         settings,
         ground: here.ground(),
     })
 }
 
 impl PlaceArgs {
+    /// Whether the reported cells are played.
+    pub(super) const fn is_reported(&self) -> bool {
+        self.reported
+    }
+
     /// The reported cells.
     fn reports(&self) -> Shared {
         let wanted = |id: &str| self.reports.is_empty() || self.reports.iter().any(|report| report == id);
         let cells = reported::cells().into_iter().filter(|cell| wanted(&cell.cell.class));
-        let planned = cells.map(|each| Planned {
-            expected: expected(&each.cell, None),
-            cell: each.cell.clone(),
-            place: Place::Reported(Box::new(each)),
-        });
+        let mut planned: Vec<Planned> = cells
+            .map(|each| Planned {
+                expected: each.expected(),
+                cell: each.cell.clone(),
+                place: Place::Reported(Box::new(each)),
+            })
+            .collect();
+        planned.sort_by_key(|each| each.expected.risk);
         Shared {
-            planned: planned.collect(),
+            planned,
             repeat: 1,
             host: "each reported cell's simulated machine".to_owned(),
             provenance: Provenance::Simulated,
             machine: None,
+            in_force: InForce::default(),
             settings: Vec::new(),
             ground: String::new(),
         }

@@ -39,7 +39,8 @@ impl Plan {
         table.set_header(["probe", "setting", "worker", "reported of such cells"]);
         for (cell, expected) in &self.cells {
             let reported = match expected.report {
-                Some(report) => format!("{} ({})", expected.risk, report.id),
+                Some(report) if expected.same => format!("{} ({})", expected.risk, report.id),
+                Some(report) => format!("{} (like {})", expected.risk, report.id),
                 None => expected.risk.to_string(),
             };
             let setting = if cell.setting.kernel.is_empty() {

@@ -1,5 +1,6 @@
 //! The reported cells, each on a simulated machine of its own.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use crate::host::Host;
 use crate::host::simulated::{Faces, create};
 use crate::matrix::cell::Cell;
 use crate::matrix::record::CellRun;
+use crate::matrix::reported::reported_cell;
 use crate::matrix::reproduction::{How, Play, reproductions};
+use crate::matrix::risk::Expected;
 use crate::matrix::setting::Setting;
 use crate::probe::stand::Engine;
 use crate::probe::supervise::Limits;
@@ -54,6 +57,11 @@ pub(super) fn cells() -> Vec<ReportedCell> {
 }
 
 impl ReportedCell {
+    /// What its report says will happen.
+    pub(super) fn expected(&self) -> Expected {
+        Expected::of(reported_cell(&self.id))
+    }
+
     /// What is known of it before its machine is made.
     ///
     /// # Errors
@@ -63,6 +71,7 @@ impl ReportedCell {
         Ok(CellKnown {
             native_isa: native_isa(&machine),
             machine: Some(self.play.machine.clone()),
+            in_force: BTreeMap::new(),
             reported: Some(self.id.clone()),
             again: self.again(&machine.faults),
         })

@@ -1,5 +1,6 @@
 //! `validate matrix run` and `campaign`: their options, and a matrix from its plan to its record.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,19 +12,28 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::run::command;
 use crate::cli::values::time;
 use crate::cli::{Parsed, results, resume};
+use crate::domain::StatusWord;
 use crate::journal::{Progress, digest};
-use crate::matrix::campaign::{Campaign, Waiting};
-use crate::matrix::record::{MatrixRecord, SCHEMA};
+use crate::matrix::campaign::Campaign;
+use crate::matrix::ending::Ending;
+use crate::matrix::record::{CellRecord, MatrixRecord, SCHEMA};
 use crate::probe::supervise::Limits;
 use crate::process::Cancel;
-use crate::run::{Clock, EarlierMatrix, MatrixFolder, Stopwatch};
-use crate::tuning::bootloader_lines;
+use crate::run::{Began, Clock, EarlierMatrix, MatrixFolder, Stopwatch};
 use crate::witness::kernel::{read_boot_id, read_kernel};
 
+use super::here::SettingHere;
+use super::next_boot::{next_boot, take_off};
 use super::place::{PlaceArgs, Planned, shared};
 use super::plan::Plan;
 use super::sweep::SweepArgs;
 use super::sweeping::{Boot, Sweeping};
+
+/// Longest time to the first result where kernels are compiled first.
+const COMPILED: Duration = Duration::from_secs(600);
+
+/// The same where the CPU computes small shapes: what has said nothing until then hangs.
+const PLAYED: Duration = Duration::from_secs(15);
 
 /// Options of `validate matrix run`.
 #[derive(Debug, Clone, Args)]
@@ -46,9 +56,10 @@ struct HowArgs {
     /// Begin no further cell after this time: 90s, 30m, 2h
     #[arg(long, value_name = "TIME", value_parser = time)]
     budget: Option<Duration>,
-    /// Longest time to the first result of a process: 90s, 10m
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10m")]
-    timeout: Duration,
+    /// Longest time to the first result of a process: 90s, 10m [default: 10m; with --reported 15s, since the machines that
+    /// are played there compile nothing]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    timeout: Option<Duration>,
     /// Say what would run, in which order, for how long and at what risk; run nothing
     #[arg(long)]
     dry_run: bool,
@@ -95,8 +106,9 @@ pub(super) fn run(args: &RunArgs, form: Form) -> Outcome {
 }
 
 fn perform(args: &RunArgs, form: Form, earlier: Option<(MatrixFolder, EarlierMatrix)>) -> Outcome {
-    let limits = Limits { first: args.how.timeout, ..Limits::default() };
-    let began = earlier.as_ref().and_then(|(_, earlier)| earlier.cmdline.as_deref());
+    let usual = if args.place.is_reported() { PLAYED } else { COMPILED };
+    let limits = Limits { first: args.how.timeout.unwrap_or(usual), ..Limits::default() };
+    let began = earlier.as_ref().and_then(|(_, earlier)| earlier.began.cmdline.as_deref());
     let shared = shared(&args.place, &args.sweep, &limits, began)?;
     let repeat = args.how.repeat.unwrap_or(shared.repeat);
     if args.how.dry_run {
@@ -113,27 +125,28 @@ fn perform(args: &RunArgs, form: Form, earlier: Option<(MatrixFolder, EarlierMat
     }
     let plan = digest(shared.planned.iter().map(Planned::id));
     let cmdline = shared.machine.as_ref().and_then(|host| read_kernel(&host.proc_root()).cmdline.value().cloned());
-    let (clock, command, mut folder, progress, began) = match earlier {
+    let (clock, command, mut folder, progress, began, waited) = match earlier {
         Some((folder, earlier)) => {
             resume::same_plan(&earlier.plan, &plan, folder.path(), &earlier.command)?;
             let clock = Clock::of(&earlier.run).ok_or_else(|| resume::no_run_id(&earlier.run))?;
-            (clock, earlier.command, folder, earlier.progress, earlier.cmdline)
+            (clock, earlier.command, folder, earlier.progress, earlier.began, earlier.waited)
         }
         None => {
             let clock = Clock::start();
             let results = results::folder(args.how.results.as_deref());
-            let folder = MatrixFolder::begin(&results, &clock.run_id(), command(), plan, cmdline.clone());
-            (clock, command(), folder.map_err(Failure::unavailable)?, Progress::new(), cmdline.clone())
+            let began = Began { cmdline, in_force: shared.in_force.told() };
+            let folder = MatrixFolder::begin(&results, &clock.run_id(), command(), plan, began.clone());
+            (clock, command(), folder.map_err(Failure::unavailable)?, Progress::new(), began, None)
         }
     };
     let cancel = Cancel::new();
     let interrupt = Interrupt::listen(cancel.clone())?;
     let boot_id = shared.machine.as_ref().and_then(|host| read_boot_id(&host.proc_root()));
-    let campaign = Campaign::of(shared.planned.iter().map(|each| &each.cell), &began.unwrap_or_default());
-    let boot = Boot { id: boot_id, cmdline: cmdline.unwrap_or_default(), campaign };
+    let campaign = Campaign::of(shared.planned.iter().map(|each| &each.cell), &began.in_force);
+    let boot = Boot { id: boot_id, in_force: shared.in_force.clone(), campaign };
     let budget = args.how.budget;
     let watch = Stopwatch::start();
-    let mut sweeping = Sweeping { budget, repeat, limits, cancel, boot, watch, stopped: None, waiting: None };
+    let mut sweeping = Sweeping { budget, repeat, limits, cancel, boot, watch, stopped: None, waiting: None, left: 0 };
     let cells = sweeping.cells(&shared, &mut folder, &progress)?;
     let record = MatrixRecord {
         schema: SCHEMA.to_owned(),
@@ -144,18 +157,26 @@ fn perform(args: &RunArgs, form: Form, earlier: Option<(MatrixFolder, EarlierMat
         command,
         host: shared.host,
         provenance: shared.provenance,
+        settings: shared.settings.iter().filter_map(SettingHere::record).collect(),
         cells,
     };
     folder.finish(&record).map_err(Failure::unavailable)?;
     console::note(&sum(&record));
     console::note(&format!("results  {}", folder.path().display()));
-    let incomplete = record.cells.iter().any(|cell| cell.not_run.is_some());
-    if incomplete {
+    let (ending, boot) = (Ending::of(&record.cells, sweeping.left), &sweeping.boot);
+    if sweeping.left > 0 {
         if let Some(waiting) = &sweeping.waiting {
-            crate::cli::print(next_boot(waiting).as_bytes())?;
+            let lines = next_boot(waiting, &record.id, boot.id.as_deref(), waited.as_ref());
+            folder.waits(waiting.to_string(), boot.id.clone()).map_err(Failure::unavailable)?;
+            crate::cli::print(lines.as_bytes())?;
         }
         let how = resume::how(form.name(), folder.path());
         console::note(&if sweeping.waiting.is_some() { format!("{how}   (after the reboot)") } else { how });
+    } else {
+        let left = boot.campaign.left(&boot.in_force);
+        if !left.is_empty() {
+            crate::cli::print(take_off(&left, &record.id).as_bytes())?;
+        }
     }
     if let Some(signal) = interrupt.signal() {
         return Ok(Exit::Interrupted(signal));
@@ -164,24 +185,17 @@ fn perform(args: &RunArgs, form: Form, earlier: Option<(MatrixFolder, EarlierMat
         console::note(&format!("stopped: {why}"));
         return Ok(Exit::Unsafe);
     }
-    Ok(Exit::Run(if incomplete { 5 } else { 0 }))
+    Ok(Exit::Run(ending.code()))
 }
 
 /// What was found, in a line.
 fn sum(record: &MatrixRecord) -> String {
-    let cells = record.cells.len();
-    let passed = record.cells.iter().filter(|cell| !cell.runs.is_empty() && cell.passed() == cell.runs.len()).count();
-    let not_run = record.cells.iter().filter(|cell| cell.not_run.is_some()).count();
-    let not_run = if not_run > 0 { format!(", {not_run} not run to the end") } else { String::new() };
-    format!("{cells} cells: {passed} passed every time{not_run}; `validate matrix show` has the grid")
-}
-
-/// What to do before the cells that wait for it can run.
-fn next_boot(waiting: &Waiting) -> String {
-    let mut text = format!("\nThe next cells need {waiting}. Nothing was changed; put this into the bootloader:\n\n");
-    text += &bootloader_lines(&waiting.set, "rocvet");
-    if !waiting.unset.is_empty() {
-        text += &format!("take off what the boot before needed (`undo` above it): {}\n", waiting.unset.join(" "));
+    let mut found: BTreeMap<StatusWord, usize> = BTreeMap::new();
+    for status in record.cells.iter().filter_map(CellRecord::status) {
+        *found.entry(status.word()).or_default() += 1;
     }
-    text + "\n"
+    let mut words: Vec<String> = found.into_iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let not_run = record.cells.iter().filter(|cell| cell.not_run.is_some()).count();
+    words.extend((not_run > 0).then(|| format!("{not_run} not run to the end")));
+    format!("{} cells: {}; `validate matrix show` has the grid", record.cells.len(), words.join(", "))
 }

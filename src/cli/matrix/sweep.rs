@@ -85,7 +85,14 @@ impl SweepArgs {
                         name.parse().map_err(|problem: crate::probe::SpecError| Failure::usage(anyhow!(problem)))?;
                     probes.push(("by-hand".to_owned(), spec));
                 }
-                None => return Err(unknown("probe", name, catalogue().iter().map(|probe| probe.name.as_str()))),
+                None => {
+                    return Err(unknown(
+                        "probe",
+                        "`validate probe list`",
+                        name,
+                        catalogue().iter().map(|probe| probe.name.as_str()),
+                    ));
+                }
             }
         }
         if probes.is_empty() {
@@ -99,8 +106,14 @@ impl SweepArgs {
     fn settings(&self) -> Result<Vec<Setting>, Failure> {
         let mut settings = vec![Setting::none()];
         for id in &self.mitigations {
-            let found = mitigation(id)
-                .ok_or_else(|| unknown("mitigation", id, mitigations().iter().map(|each| each.id.as_str())))?;
+            let found = mitigation(id).ok_or_else(|| {
+                unknown(
+                    "mitigation",
+                    "`validate explain mitigation`",
+                    id,
+                    mitigations().iter().map(|each| each.id.as_str()),
+                )
+            })?;
             settings.push(Setting::mitigation(found).map_err(|why| Failure::usage(anyhow!(why)))?);
         }
         settings.extend(self.solvers.iter().map(|name| Setting::solver(name)));
@@ -115,8 +128,8 @@ impl SweepArgs {
     }
 }
 
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+fn unknown<'a>(what: &str, list: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
     let near = nearest(name, known).map(|name| format!(" (nearest: {name})")).unwrap_or_default();
     let name: String = name.chars().take(60).collect();
-    Failure::usage(anyhow!("no {what} is called {name:?}{near}"))
+    Failure::usage(anyhow!("no {what} is called {name:?}{near}; {list} has them all"))
 }

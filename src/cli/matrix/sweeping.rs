@@ -1,5 +1,6 @@
 //! A sweep on its way: every cell, journalled before it begins, in the order of what it may do to the machine.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::probe::classify::{Pids, Remains, classify};
 use crate::probe::supervise::Limits;
 use crate::process::Cancel;
 use crate::run::{CellStand, MatrixFolder, RanCell, Stopwatch, answers_again, blank, run_cell};
+use crate::tuning::InForce;
 
 use super::place::{Place, Planned, Shared};
 use super::plan::told;
@@ -43,12 +45,14 @@ pub(super) struct Sweeping {
     pub(super) stopped: Option<String>,
     /// What the next boot is for.
     pub(super) waiting: Option<Waiting>,
+    /// Cells that were not begun, or were stopped, and can still be run.
+    pub(super) left: usize,
 }
 
 /// The boot that this is.
 pub(super) struct Boot {
     pub(super) id: Option<String>,
-    pub(super) cmdline: String,
+    pub(super) in_force: InForce,
     pub(super) campaign: Campaign,
 }
 
@@ -76,11 +80,15 @@ impl Sweeping {
                     record
                 }
                 Next::Run => match self.why_not(&planned.cell) {
-                    Some(why) => CellRecord { not_run: Some(why), ..empty(planned)? },
+                    Some(why) => {
+                        self.left += 1;
+                        CellRecord { not_run: Some(why), ..empty(planned)? }
+                    }
                     None => {
                         folder.began(&id, boot_id).map_err(Failure::unavailable)?;
                         let record = self.one(planned, scratch.path())?;
                         if record.not_run.as_deref() == Some("interrupted") {
+                            self.left += 1;
                             folder.withdrawn(&id).map_err(Failure::unavailable)?;
                         } else {
                             folder.ended(&record).map_err(Failure::unavailable)?;
@@ -97,8 +105,8 @@ impl Sweeping {
 
     /// Why no further cell is begun.
     fn why_not(&mut self, cell: &Cell) -> Option<String> {
-        if let Some(waiting) = self.boot.campaign.waits_for(cell, &self.boot.cmdline) {
-            let why = format!("it waits for a boot with {waiting} on the kernel's command line");
+        if let Some(waiting) = self.boot.campaign.waits_for(cell, &self.boot.in_force) {
+            let why = format!("it waits for a boot with {waiting}: {}", waiting.instead.join("; "));
             self.waiting.get_or_insert(waiting);
             return Some(why);
         }
@@ -185,7 +193,8 @@ fn went_down(planned: &Planned, log: Option<Result<String, String>>) -> Result<C
         evidence: lines[last..].iter().map(|line| line.chars().take(300).collect()).collect(),
         seconds: 0.0,
     };
-    Ok(CellRecord { runs: vec![run], ..empty(planned)? })
+    // What is in force now need not have been in force then.
+    Ok(CellRecord { runs: vec![run], in_force: BTreeMap::new(), ..empty(planned)? })
 }
 
 fn progress(record: &CellRecord, at: usize, count: usize) -> String {

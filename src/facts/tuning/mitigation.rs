@@ -101,6 +101,12 @@ impl Mitigation {
     pub fn entry_id(&self) -> String {
         format!("mitigation.{}", self.id)
     }
+
+    /// The ISAs that it is for, where each report names some; empty where any machine may be meant.
+    pub fn only(&self) -> Vec<&str> {
+        let on = || self.reports.iter().flat_map(|report| &report.on);
+        if on().all(|machine| machine.starts_with("gfx")) { on().map(String::as_str).collect() } else { Vec::new() }
+    }
 }
 
 /// Every mitigation.

@@ -122,6 +122,7 @@ fn of(cell: &CellRecord, at: (usize, usize), texts: &mut Texts) -> Cell {
     tell("setting", cell.setting.clone());
     tell("environment", pairs(&cell.env));
     tell("kernel", pairs(&cell.kernel));
+    tell("in force", pairs(&cell.in_force));
     tell("worker", cell.worker.clone());
     tell("libraries", pairs(&cell.libraries));
     tell("machine", cell.machine.clone().or_else(|| cell.device.name.clone()).unwrap_or_default());

@@ -22,6 +22,7 @@ fn cell(probe: &str, setting: &str, runs: Vec<CellRun>) -> CellRecord {
         setting: setting.to_owned(),
         env: [("MIOPEN_FIND_MODE".to_owned(), "2".to_owned())].into(),
         kernel: std::collections::BTreeMap::new(),
+        in_force: std::collections::BTreeMap::new(),
         worker: "torch".to_owned(),
         reported: None,
         machine: None,
@@ -43,6 +44,7 @@ fn record(provenance: Provenance, cells: Vec<CellRecord>) -> MatrixRecord {
         command: vec!["validate".to_owned()],
         host: "this machine".to_owned(),
         provenance,
+        settings: Vec::new(),
         cells,
     }
 }
@@ -130,4 +132,33 @@ fn a_page_of_five_thousand_cells_is_smaller_than_two_megabytes() {
     }
     let page = rendered(Kind::Html, &[record(Provenance::Hardware, cells)], true);
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn a_column_says_that_it_is_the_same_as_none_and_for_which_chip_the_gpu_passes() {
+    let mut spoofed = cell("matmul/f32/8x8x8", "override-rdna1", vec![run(Status::Pass, "")]);
+    spoofed.device.native_isa = Some("gfx1010".to_owned());
+    spoofed.device.effective_isa = Some("gfx1030:xnack-".to_owned());
+    let plain = CellRecord {
+        device: crate::matrix::record::CellDevice { effective_isa: Some("gfx1010".into()), ..spoofed.device.clone() },
+        ..cell("matmul/f32/8x8x8", "noretry-fragment-size", vec![run(Status::Pass, "")])
+    };
+    let mut told = record(Provenance::Hardware, vec![spoofed, plain]);
+    told.settings = vec![crate::matrix::record::SettingRecord {
+        name: "noretry-fragment-size".to_owned(),
+        same_as_none: true,
+        sets: vec!["amdgpu.noretry=0: no-op, 0 is the default on gfx1010 (certain)".to_owned()],
+    }];
+    for &kind in Kind::ALL {
+        let text = rendered(kind, &[told.clone()], false);
+        let parts = match kind {
+            Kind::Json => ["\"same_as_none\": true", "gfx1030:xnack-"],
+            Kind::Human | Kind::Markdown | Kind::Html => {
+                ["noretry-fragment-size (same as none here)", "override-rdna1 (as gfx1030)"]
+            }
+        };
+        for part in parts {
+            assert!(text.contains(part), "{kind:?} {part}: {text}");
+        }
+    }
 }

@@ -97,8 +97,8 @@ impl Told {
     fn of(line: &Line<'_>) -> Self {
         let report = line.reported;
         let (verdict, seen, why) = match &line.compared {
-            Compared::Agrees(cell) => (Verdict::Agrees, grid::text(cell), String::new()),
-            Compared::Disagrees { cell, why } => (Verdict::Disagrees, grid::text(cell), why.clone()),
+            Compared::Agrees(cells) => (Verdict::Agrees, texts(cells), String::new()),
+            Compared::Disagrees { cells, why } => (Verdict::Disagrees, texts(cells), why.clone()),
             Compared::NotRepresentable { reason } => (Verdict::NotRepresentable, String::new(), (*reason).to_owned()),
             Compared::NotRun { reason } => (Verdict::NotRun, String::new(), reason.clone()),
         };
@@ -133,6 +133,13 @@ impl Told {
     }
 }
 
+/// What stands in some cells, each text once.
+fn texts(cells: &[&CellRecord]) -> String {
+    let mut texts: Vec<String> = cells.iter().map(|cell| grid::text(cell)).collect();
+    texts.dedup();
+    texts.join("; ")
+}
+
 /// Where a source like `ROCm/ROCm#2527 comment 7` is: the first issue that it names.
 fn link(source: &str) -> Option<String> {
     let (repository, rest) = source.split_once('#')?;
@@ -162,6 +169,13 @@ pub(super) fn column(column: &grid::Column, shown: Shown<'_>) -> String {
         all.len() > 1
     };
     let mut title = column.setting.clone();
+    let run = shown.runs.get(column.run);
+    if run.is_some_and(|run| run.settings.iter().any(|each| each.name == column.setting && each.same_as_none)) {
+        title += " (same as none here)";
+    }
+    if let Some(isa) = run.and_then(|run| passes_for(run, column)) {
+        title = format!("{title} (as {isa})");
+    }
     if several(&|cell| cell.worker.clone()) {
         title = format!("{title} @{}", column.worker);
     }
@@ -169,6 +183,18 @@ pub(super) fn column(column: &grid::Column, shown: Shown<'_>) -> String {
         title = format!("{title} #{}", column.run + 1);
     }
     title
+}
+
+/// The ISA for which the GPU passes in every cell of a column, where it is not its own.
+fn passes_for(run: &MatrixRecord, column: &grid::Column) -> Option<String> {
+    let of_column = |cell: &&CellRecord| cell.setting == column.setting && cell.worker == column.worker;
+    let cells = run.cells.iter().filter(of_column).filter(|cell| !cell.runs.is_empty());
+    let isas = cells.map(|cell| {
+        let effective = cell.device.effective_isa.as_deref()?.split(':').next()?;
+        (cell.device.native_isa.as_deref() != Some(effective)).then(|| effective.to_owned())
+    });
+    let isas: std::collections::BTreeSet<Option<String>> = isas.collect();
+    if isas.len() == 1 { isas.into_iter().next().flatten() } else { None }
 }
 
 #[cfg(test)]
