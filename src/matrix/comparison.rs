@@ -174,7 +174,7 @@ fn of_stack(cell: &CellRecord, report: &Reported) -> Option<String> {
         }
     }
     let named = report.torch.as_deref().and_then(|torch| torch.split_once("+rocm")).map(|(_, rocm)| rocm);
-    let Some(rocm) = named.or(report.rocm.as_deref()) else { return None };
+    let rocm = named.or(report.rocm.as_deref())?;
     let found = here.as_ref().and_then(|here| match &here.build {
         Build::Rocm(version) => Some(version.to_string()),
         Build::Without(_) | Build::Unsaid => None,

@@ -42,7 +42,7 @@ pub struct MatrixRecord {
 }
 
 /// What one setting does on the machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SettingRecord {
     /// Its name.
     pub name: String,

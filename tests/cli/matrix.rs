@@ -196,7 +196,8 @@ fn what_cannot_be_swept_is_refused_with_the_next_step() {
 fn a_machine_that_reboots_takes_its_supervisor_with_it_and_the_cell_is_not_run_again() {
     assert!(ProbeFault::named("reboot").is_some());
     let (_memory, bench, host) = simulated(&["probe=reboot@op=conv*"]);
-    let args = ["matrix", "run", "--host", &host, "--probe", SUM, "--probe", CONV, "--repeat", "1", "--results", "r"];
+    let first = "softmax/f32/8x8";
+    let args = ["matrix", "run", "--host", &host, "--probe", first, "--probe", CONV, "--repeat", "1", "--results", "r"];
     let ended = bench.command(&args).output().unwrap().status;
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{ended}");
     let run = bench.only_run("r");
@@ -383,9 +384,6 @@ fn a_matrix_that_did_not_find_out_does_not_end_as_one_that_did() {
     assert_eq!(fallen.code, 3, "{}", fallen.stderr);
     assert!(fallen.stderr.contains("1 cells: 1 cpu-fallback"), "{}", fallen.stderr);
     assert_eq!(run(CONV, "1").code, 0);
-    let out_of_time =
-        bench.run(&["matrix", "run", "--host", &host, "--probe", CONV, "--budget", "0s", "--results", "r"]);
-    assert_eq!(out_of_time.code, 5, "{}", out_of_time.stderr);
 }
 
 #[test]
