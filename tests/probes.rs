@@ -410,7 +410,9 @@ fn a_process_that_cannot_be_killed_is_written_down_until_it_is_gone() {
     assert_eq!(run.status, Status::Hang);
     assert_eq!(run.done.outcome, ProbeOutcome::Died(Ended::Unreaped));
     assert!(run.stop.is_some_and(|stop| stop.to_string().contains("unkillable")), "{:?}", run.stop);
+    let stopped = run.stopped().unwrap();
     let file = run.marked.unwrap().unwrap();
+    assert!(stopped.ends_with(&format!("Until then it is left alone: {}.", file.display())), "{stopped}");
     assert!(file.starts_with(&state), "{}", file.display());
     let pid = run.done.left.unwrap();
     let held = quarantine.held().unwrap();
@@ -425,6 +427,11 @@ fn a_process_that_cannot_be_killed_is_written_down_until_it_is_gone() {
     });
     assert!(gone, "it was killed");
     assert!(!file.exists());
+    // Where it cannot be written down, that is said.
+    let nowhere = Some(Quarantine::new("/proc".into(), vec!["/dev/null/state".into()]));
+    let run = Stand { quarantine: nowhere, ..stand.clone() }.run(&request(1), &Cancel::new()).unwrap();
+    let stopped = run.stopped().unwrap();
+    assert!(stopped.contains("could not be written down") && stopped.contains("/dev/null/state"), "{stopped}");
     // One that can be killed leaves nothing behind.
     let run = Stand { worker: Worker::of(&validate(), perl, vec!["-e".into(), "sleep 600".into()]), ..stand }
         .run(&request(1), &Cancel::new())

@@ -122,9 +122,7 @@ impl Shrinking<'_> {
         stand.worker.env.extend(env);
         let run = stand.run(&Request::new(candidate.probe.clone(), stand.on), &self.cancel);
         let run = run.map_err(Failure::unavailable)?;
-        if let Some(stop) = run.stop {
-            self.stopped = Some(format!("{stop}. {}", stop.advice()));
-        }
+        self.stopped = run.stopped().or(self.stopped.take());
         Ok(run)
     }
 

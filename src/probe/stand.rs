@@ -107,6 +107,21 @@ pub struct ProbeRun {
     pub before: Option<Box<ProbeRun>>,
 }
 
+impl ProbeRun {
+    /// Why nothing more is to be run on this machine and what to do, where that is so.
+    pub fn stopped(&self) -> Option<String> {
+        let stop = self.stop?;
+        let marked = match &self.marked {
+            Some(Ok(file)) => format!(" Until then it is left alone: {}.", file.display()),
+            Some(Err(problem)) => {
+                format!(" That could not be written down, and nothing else will stop you: {problem}.")
+            }
+            None => String::new(),
+        };
+        Some(format!("{stop}. {}{marked}", stop.advice()))
+    }
+}
+
 impl LogSource {
     /// Opens it at its end.
     ///

@@ -12,7 +12,6 @@ use crate::probe::loaded::libraries;
 use crate::probe::protocol::{Outcome, Request};
 use crate::probe::spec::{Dtype, Elementwise, Operation};
 use crate::probe::stand::{ProbeRun, Stand};
-use crate::probe::watch::Stop;
 use crate::process::Cancel;
 use crate::witness::tuning::WorkerEnvironment;
 
@@ -51,8 +50,8 @@ pub struct CellKnown {
 pub struct RanCell {
     /// Its record.
     pub record: CellRecord,
-    /// Something was seen after which nothing on this machine can be trusted.
-    pub stop: Option<Stop>,
+    /// Why nothing on this machine can be trusted any more, and what to do, where something was seen that says so.
+    pub stopped: Option<String>,
     /// The GPU was reset, or hung.
     pub disturbed: bool,
 }
@@ -60,7 +59,7 @@ pub struct RanCell {
 /// Runs a cell in `times` processes, one after the other; a sign that the machine is not to be trusted, or a signal, ends
 /// it early.
 pub fn run_cell(cell: &Cell, on: &CellStand, times: u32, cancel: &Cancel) -> RanCell {
-    let mut ran = RanCell { record: blank(cell, &on.known), stop: None, disturbed: false };
+    let mut ran = RanCell { record: blank(cell, &on.known), stopped: None, disturbed: false };
     let request = Request::new(cell.probe.clone(), on.stand.on);
     for _ in 0..times {
         match on.stand.run(&request, cancel) {
@@ -69,13 +68,13 @@ pub fn run_cell(cell: &Cell, on: &CellStand, times: u32, cancel: &Cancel) -> Ran
                 break;
             }
             Ok(run) => {
-                ran.stop = run.stop;
+                ran.stopped = run.stopped();
                 ran.disturbed |= disturbs(&run);
                 let lost = run.done.environment.value().and_then(WorkerEnvironment::lost);
                 if lost.is_none() {
                     ran.record.add(&run);
                 }
-                if let Some(stop) = ran.stop {
+                if let Some(stop) = run.stop {
                     ran.record.not_run = Some(format!("stopped, since nothing can be trusted now: {stop}"));
                     break;
                 }

@@ -114,6 +114,7 @@ fn by_name(problem: &str, log: &LogSource) -> String {
 
 /// What came of one process, as data.
 fn process(run: ProbeRun, asked: Kind, log: &LogSource) -> ProbeProcess {
+    let stopped = run.stopped();
     let ProbeRun { done, judged, status: _, unwatched, stop, marked: _, before } = run;
     let said = &done.said;
     let answers = || said.answers.iter();
@@ -158,7 +159,7 @@ fn process(run: ProbeRun, asked: Kind, log: &LogSource) -> ProbeProcess {
         }
         .unwrap_or_default(),
         collateral: classified.collateral,
-        stop: stop.map(|stop| format!("{stop}. {}", stop.advice())),
+        stop: stopped,
         before: before.map(|before| Box::new(process(*before, asked, log))),
         kernel_unread: unread.filter(|_| asked == Kind::Gpu),
         raised,

@@ -138,8 +138,8 @@ impl Sweeping {
 
     /// Why nothing further can be run after this cell.
     fn trouble(&self, ran: &RanCell, stand: &CellStand) -> Option<String> {
-        if let Some(stop) = ran.stop {
-            return Some(format!("{stop} in {}. {}", ran.record.id, stop.advice()));
+        if let Some(stopped) = &ran.stopped {
+            return Some(format!("{}: {stopped}", ran.record.id));
         }
         let (tries, pause) = SETTLING;
         let pause = if ran.record.machine.is_some() { Duration::ZERO } else { pause };
