@@ -1,5 +1,8 @@
 //! Where results and reports are written.
 
+use std::fs::{self, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -18,17 +21,27 @@ pub fn folder(named: Option<&Path>) -> PathBuf {
     state_folder().map_or(here, |state| state.join("rocvet").join("results"))
 }
 
-/// Writes a report whole; folders on the way are made.
+/// Writes a report whole; folders on the way are made. Under its name there is the whole of it or what was there before,
+/// also where the disk is full; what is no file of its own (`/dev/stdout`) is written to as it is.
 ///
 /// # Errors
 /// The place cannot be written.
 #[expect(clippy::disallowed_methods, reason = "the command line owns the files that the user names")]
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let write = || {
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::write(path, bytes)
+    let write = || -> io::Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let permissions = match fs::symlink_metadata(path) {
+            Ok(facts) if facts.is_file() => facts.permissions(),
+            Ok(_) => return fs::write(path, bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Permissions::from_mode(0o666),
+            Err(error) => return Err(error),
+        };
+        let mut made = tempfile::Builder::new().prefix(".rocvet-").permissions(permissions).tempfile_in(folder)?;
+        made.write_all(bytes)?;
+        made.as_file().sync_all()?;
+        made.persist(path)?;
+        Ok(())
     };
     write().with_context(|| format!("write {}", path.display())).map_err(Failure::unavailable)
 }
