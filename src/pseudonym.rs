@@ -28,7 +28,7 @@ pub enum Kind {
     IpAddress,
     /// With its domain.
     EmailAddress,
-    /// The value of a variable that is called a token, a key or a password.
+    /// A token, a key or a password.
     Secret,
     /// Of a process.
     Process,
@@ -48,7 +48,7 @@ impl Kind {
             Self::MacAddress => "MAC addresses",
             Self::IpAddress => "IP addresses",
             Self::EmailAddress => "e-mail addresses",
-            Self::Secret => "secrets of the environment",
+            Self::Secret => "tokens, keys and passwords",
             Self::Process => "names of processes",
             Self::Boot => "boot ids",
         }

@@ -10,6 +10,7 @@ use super::probes::ProbeLine;
 use super::readme::readme;
 use super::record::Record;
 use super::redact::Redactor;
+use super::secrets;
 use super::summary::summary;
 
 /// Lines of `left-out.txt` about one kind of thing.
@@ -33,6 +34,8 @@ pub struct Known {
     pub user: Option<String>,
     /// The folder of whoever calls.
     pub home: Option<String>,
+    /// Variables of whoever calls, with their values: of those that are called a token or a key the value is looked for.
+    pub variables: Vec<(String, String)>,
 }
 
 /// The content of an archive.
@@ -82,6 +85,8 @@ pub fn bundle(record: Record, texts: &[(String, String, String)], mut left_out: 
     {
         name.into_iter().for_each(|name| redactor.learn_name(kind, name));
     }
+    let secrets = known.variables.iter().filter(|(name, _)| secrets::is_name(name));
+    secrets.for_each(|(_, value)| redactor.learn_secret(value));
     redactor.learn(file, &text);
     texts.iter().for_each(|(_, path, content)| redactor.learn(path, content));
 

@@ -1,12 +1,14 @@
 //! What goes into the archive of an upstream bug report: what failed, what it takes to see it again, and the evidence,
 //! without what names a machine or a person. Pure: who calls reads the run and writes the archive.
 
+mod addresses;
 mod archive;
 mod contents;
 mod probes;
 mod readme;
 mod record;
 mod redact;
+mod secrets;
 mod summary;
 
 pub use archive::archive;

@@ -3,8 +3,7 @@
 //!
 //! All texts are learnt from before the first is changed: a name stands beside its label in one file, and bare in others.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -12,11 +11,17 @@ use serde_json::Value;
 
 use crate::pseudonym::{Kind, Pseudonyms};
 
+use super::addresses::addresses;
+use super::secrets::{self, LEFT_OUT};
+
 /// Names that are learnt. Evidence may be made so that it names thousands, each of which is looked for in all of it.
 const MOST_NAMES: usize = 256;
 
 /// Shortest name that is replaced wherever it stands as a word.
 const SHORTEST: usize = 3;
+
+/// Longest text that is looked at together with its key.
+const LONGEST_LABELLED: usize = 4096;
 
 /// Names that say nothing of a person or a machine, and stand in every report.
 const COMMON: &[&str] = &[
@@ -61,22 +66,37 @@ macro_rules! pattern {
     };
 }
 
-pattern!(SERIAL, r#"(?i)serial(?:[ _-]?(?:number|num|no))?"?\s*[:=]\s*"?([A-Za-z0-9-]{4,64})"#);
+pattern!(
+    SERIAL,
+    r#"(?i)(?:serial(?:[ _-]?(?:number|num|no))?|\bs/?n)"?(?:\s*[:=#]\s*"?([A-Za-z0-9-]{4,64})|\s+(?:is\s+)?([A-Za-z0-9-]{8,64}))"#
+);
 pattern!(HOSTNAME, r#"(?i)\bhost_?name"?\s*[:=]\s*"?([A-Za-z0-9][A-Za-z0-9.-]{2,62})"#);
 pattern!(SYSLOG, r"(?m)^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ([A-Za-z0-9][A-Za-z0-9.-]{2,62}) ");
 pattern!(JOURNAL, r"(?m)^\d{4}-\d\d-\d\d[T ][0-9:.,+Z-]+ ([A-Za-z0-9][A-Za-z0-9.-]{2,62}) kernel:");
 pattern!(UNAME, r"\bLinux ([A-Za-z0-9][A-Za-z0-9.-]{2,62}) \d+\.\d+");
+// Fifth part of the kernel's `ip=` (Documentation/admin-guide/nfs/nfsroot.rst).
+pattern!(BOOT_IP, r"\bip=(?:[^\s:]*:){4}([A-Za-z0-9][A-Za-z0-9.-]{2,62})");
+pattern!(REMOTE, r"\b(?:r?host|hostname)=([A-Za-z][A-Za-z0-9.-]{2,62})");
+// As sshd, systemd-logind, PAM, sudo and id name people.
+pattern!(
+    SSHD,
+    r"\b(?:publickey|password|hostbased|none|gssapi-with-mic|keyboard-interactive(?:/pam)?) for (?:invalid user )?([A-Za-z_][A-Za-z0-9_.-]{1,31})"
+);
+pattern!(
+    SESSION,
+    r"(?i)\b(?:session (?:opened|closed|\w+ of|for)(?: for)?|session of|invalid|authenticating) user ([A-Za-z_][A-Za-z0-9_.-]{1,31})"
+);
+pattern!(OF_PAM, r#"\b(?:r?user|logname|acct|auid)="?([A-Za-z_][A-Za-z0-9_.-]{1,31})"#);
+pattern!(SUDO, r"\bsudo(?:\[\d+\])?:\s+([A-Za-z_][A-Za-z0-9_.-]{1,31}) : ");
+pattern!(UID, r"\buid=\d+\(([A-Za-z_][A-Za-z0-9_.-]{1,31})\)|\b([A-Za-z_][A-Za-z0-9_.-]{1,31})\(uid=\d+\)");
 pattern!(PROMPT, r"\b([A-Za-z_][A-Za-z0-9_-]{0,31})@([A-Za-z0-9][A-Za-z0-9.-]{2,62}):[~/]");
 pattern!(FOLDER, r#"/(?:home|Users)/([^/\s"':]{1,64})"#);
 pattern!(USER, r#"\b(?:USER|LOGNAME|USERNAME|SUDO_USER)(?:=|": ")([A-Za-z_][A-Za-z0-9_.-]{1,31})"#);
 pattern!(USER_KEY, r#""user(?:_?name)?"\s*:\s*"([A-Za-z_][A-Za-z0-9_.-]{1,31})""#);
-pattern!(SECRET, r#"\b([A-Z][A-Z0-9_]*(?:TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|ACCESS_KEY)=)([^\s"',;]+)"#);
 pattern!(EMAIL, r"[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b");
 pattern!(UUID, r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b");
 pattern!(GPU_UUID, r"(?i)^[0-9a-f]{8}-0000-1000-80[0-9a-f]{2}-[0-9a-f]{12}$");
 pattern!(MAC, r"(?i)\b[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5,19}|(?:-[0-9a-f]{2}){5})\b");
-pattern!(IPV6, r"(?i)\b[0-9a-f]{1,4}:[0-9a-f:]*:[0-9a-f]{1,4}\b");
-pattern!(IPV4, r"(?i)(version\W{0,3}|[\w.-])?\b(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})\b");
 pattern!(MAC_HOME, r#"/Users/[^/\s"':]+"#);
 
 /// What replaces names and addresses, the same everywhere.
@@ -87,6 +107,8 @@ pub(super) struct Redactor {
     names: BTreeMap<String, (Kind, String)>,
     /// Addresses and the like by kind, with their numbers.
     numbers: BTreeMap<Kind, BTreeMap<String, usize>>,
+    /// Values of variables that are secrets, in every spelling.
+    secrets: BTreeSet<String>,
     replaced: BTreeMap<Kind, usize>,
     /// More names than are learnt.
     full: bool,
@@ -130,15 +152,39 @@ impl Redactor {
         }
     }
 
-    /// Learns what a file names.
-    pub(super) fn learn(&mut self, path: &str, content: &str) {
-        self.learn_text(path);
-        each_text(path, content, &mut |text| self.learn_text(text));
+    /// Learns the value of a variable that is a secret.
+    pub(super) fn learn_secret(&mut self, value: &str) {
+        for spelling in secrets::spellings(value) {
+            if self.secrets.len() >= MOST_NAMES {
+                self.full = true;
+                return;
+            }
+            self.secrets.insert(spelling);
+        }
     }
 
-    fn learn_text(&mut self, text: &str) {
-        for found in SERIAL.captures_iter(text) {
-            let word = &found[1];
+    /// Learns what a file names.
+    pub(super) fn learn(&mut self, path: &str, content: &str) {
+        self.learn_text(None, path);
+        each_text(path, content, &mut |key, text| self.learn_text(key, text));
+    }
+
+    /// Learns from a text, and from the key that it stands under.
+    fn learn_text(&mut self, key: Option<&str>, text: &str) {
+        if let Some(key) = key.filter(|_| text.len() < LONGEST_LABELLED) {
+            if secrets::is_name(key) {
+                self.learn_secret(text);
+            }
+            // A label says what a name is.
+            self.learn_names(&format!("\"{key}\": \"{text}\""));
+        }
+        secrets::assigned(text).for_each(|value| self.learn_secret(&value));
+        self.learn_names(text);
+    }
+
+    fn learn_names(&mut self, text: &str) {
+        for word in SERIAL.captures_iter(text).filter_map(|found| found.get(1).or(found.get(2))) {
+            let word = word.as_str();
             // Sixteen hexadecimal digits are known by their form, in every spelling.
             let number = word.strip_prefix("0x").is_some_and(|digits| digits.len() == 16);
             if word.bytes().any(|byte| byte.is_ascii_digit()) && !number {
@@ -149,15 +195,17 @@ impl Redactor {
                 }
             }
         }
-        for pattern in [&HOSTNAME, &SYSLOG, &JOURNAL, &UNAME] {
+        for pattern in [&HOSTNAME, &SYSLOG, &JOURNAL, &UNAME, &BOOT_IP, &REMOTE] {
             pattern.captures_iter(text).for_each(|found| self.learn_name(Kind::HostName, &found[1]));
         }
         for found in PROMPT.captures_iter(text) {
             self.learn_name(Kind::UserName, &found[1]);
             self.learn_name(Kind::HostName, &found[2]);
         }
-        for pattern in [&FOLDER, &USER, &USER_KEY] {
-            pattern.captures_iter(text).for_each(|found| self.learn_name(Kind::UserName, &found[1]));
+        for pattern in [&FOLDER, &USER, &USER_KEY, &SSHD, &SESSION, &OF_PAM, &SUDO, &UID] {
+            for name in pattern.captures_iter(text).filter_map(|found| found.get(1).or(found.get(2))) {
+                self.learn_name(Kind::UserName, name.as_str());
+            }
         }
     }
 
@@ -189,9 +237,11 @@ impl Redactor {
                     let plain = key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
                     let value = if FORMAT.contains(&key.as_str()) && value.is_string() {
                         value
-                    } else if value.is_string() && SECRET.is_match(&format!("{key}=value")) {
-                        self.count(Kind::Secret);
-                        Value::String("[left out]".to_owned())
+                    } else if secrets::is_name(&key) && !value.is_null() && !value.is_boolean() {
+                        self.count(Kind::Secret, 1);
+                        Value::String(LEFT_OUT.to_owned())
+                    } else if value.is_u64() && SERIAL.is_match(&format!("{key}: {value}")) {
+                        Value::String(self.text(&format!("serial: {value}")))
                     } else {
                         self.value(value)
                     };
@@ -205,10 +255,7 @@ impl Redactor {
 
     /// A text without what it names.
     pub(super) fn text(&mut self, text: &str) -> String {
-        let text = SECRET.replace_all(text, |found: &Captures<'_>| {
-            self.count(Kind::Secret);
-            format!("{}[left out]", &found[1])
-        });
+        let text = self.without_secrets(text);
         let text =
             EMAIL.replace_all(&text, |found: &Captures<'_>| self.numbered(Kind::EmailAddress, "email", &found[0]));
         let text = UUID.replace_all(&text, |found: &Captures<'_>| {
@@ -223,22 +270,10 @@ impl Redactor {
         let text = MAC.replace_all(&text, |found: &Captures<'_>| {
             self.numbered(Kind::MacAddress, "mac", &found[0].to_lowercase().replace('-', ":"))
         });
-        let text = IPV6.replace_all(&text, |found: &Captures<'_>| match found[0].parse::<Ipv6Addr>() {
-            Ok(address) if found[0].bytes().any(|byte| byte.is_ascii_digit()) => {
-                self.numbered(Kind::IpAddress, "ip", &address.to_string())
-            }
-            Ok(_) | Err(_) => found[0].to_owned(),
-        });
-        let text = IPV4.replace_all(&text, |found: &Captures<'_>| match found[2].parse::<Ipv4Addr>() {
-            // What is part of a longer word, or said to be a version, is no address; nor is what stands for this machine.
-            Ok(address) if found.get(1).is_none() && !address.is_loopback() && address.octets()[0] != 0 => {
-                self.numbered(Kind::IpAddress, "ip", &found[2])
-            }
-            Ok(_) | Err(_) => found[0].to_owned(),
-        });
+        let text = self.without_addresses(&text);
         let text = self.base.text(&text);
         let text = MAC_HOME.replace_all(&text, |_: &Captures<'_>| {
-            self.count(Kind::HomeFolder);
+            self.count(Kind::HomeFolder, 1);
             "/home/user"
         });
         let mut text = text.into_owned();
@@ -254,15 +289,42 @@ impl Redactor {
         text
     }
 
+    /// Known values first: a label says where one begins, and not where it ends.
+    fn without_secrets(&mut self, text: &str) -> String {
+        let mut text = text.to_owned();
+        // Longest first: one may begin with another.
+        let mut all: Vec<_> = self.secrets.iter().collect();
+        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        for secret in all {
+            if let Some((made, times)) = words_replaced(&text, secret, LEFT_OUT) {
+                text = made;
+                *self.replaced.entry(Kind::Secret).or_default() += times;
+            }
+        }
+        let (text, count) = secrets::without(&text);
+        self.count(Kind::Secret, count);
+        text
+    }
+
+    fn without_addresses(&mut self, text: &str) -> String {
+        let (mut made, mut from) = (String::new(), 0);
+        for (place, address) in addresses(text) {
+            made.push_str(&text[from..place.start]);
+            made.push_str(&self.numbered(Kind::IpAddress, "ip", &address));
+            from = place.end;
+        }
+        made + &text[from..]
+    }
+
     fn numbered(&mut self, kind: Kind, word: &str, what: &str) -> String {
-        self.count(kind);
+        self.count(kind, 1);
         let known = self.numbers.entry(kind).or_default();
         let next = known.len() + 1;
         format!("{word}-{}", known.entry(what.to_owned()).or_insert(next))
     }
 
-    fn count(&mut self, kind: Kind) {
-        *self.replaced.entry(kind).or_default() += 1;
+    fn count(&mut self, kind: Kind, times: usize) {
+        *self.replaced.entry(kind).or_default() += times;
     }
 
     /// How often each kind was replaced.
@@ -318,41 +380,37 @@ fn form(path: &str) -> Form {
 
 /// Each text of a file: strings of JSON as they were before they were quoted, since a quoted line feed looks like an `n`
 /// before the next word.
-fn each_text(path: &str, content: &str, to: &mut dyn FnMut(&str)) {
+fn each_text(path: &str, content: &str, to: &mut dyn FnMut(Option<&str>, &str)) {
     match form(path) {
-        Form::Text => to(content),
+        Form::Text => to(None, content),
         Form::Json => match serde_json::from_str(content) {
             Ok(value) => each_string(&value, None, to),
-            Err(_) => to(content),
+            Err(_) => to(None, content),
         },
         Form::JsonLines => {
             for line in content.lines() {
                 match serde_json::from_str(line) {
                     Ok(value) => each_string(&value, None, to),
-                    Err(_) => to(line),
+                    Err(_) => to(None, line),
                 }
             }
         }
     }
 }
 
-fn each_string(value: &Value, key: Option<&str>, to: &mut dyn FnMut(&str)) {
+fn each_string(value: &Value, key: Option<&str>, to: &mut dyn FnMut(Option<&str>, &str)) {
     match value {
-        Value::String(text) => {
-            to(text);
-            // A label says what a name is.
-            if let Some(key) = key.filter(|_| text.len() < 128) {
-                to(&format!("\"{key}\": \"{text}\""));
-            }
-        }
+        Value::String(text) => to(key, text),
+        // A serial number may be one.
+        Value::Number(number) => to(key, &number.to_string()),
         Value::Array(values) => values.iter().for_each(|value| each_string(value, key, to)),
         Value::Object(entries) => {
             for (key, value) in entries {
-                to(key);
+                to(None, key);
                 each_string(value, Some(key), to);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Null | Value::Bool(_) => {}
     }
 }
 
@@ -378,7 +436,12 @@ mod tests {
             ("write to Alice.B@example.org", "write to email-1"),
             ("boot 6f1c9a52-11aa-4d2b-9c1f-0123456789ab", "boot uuid-1"),
             ("link 9c:6b:00:12:34:56 up, 9c:6b:00:12:34:57", "link mac-1 up, mac-2"),
-            ("10.1.2.3 then 10.1.2.3 and fe80::1a2b:3c4d", "ip-2 then ip-2 and ip-1"),
+            ("10.1.2.3 then 10.1.2.3 and fe80::1a2b:3c4d", "ip-1 then ip-1 and ip-2"),
+            ("ip=10.1.2.3::10.1.2.1:255.255.255.0:lab-17:eth0", "ip=ip-1::ip-2:255.255.255.0:host-1:eth0"),
+            ("amdgpu: serial 692343000123, 692343000123", "amdgpu: serial serial-1, serial-1"),
+            ("Accepted publickey for jane.doe from 10.1.2.3", "Accepted publickey for user-1 from ip-1"),
+            ("New session 3 of user jane. jane : TTY", "New session 3 of user user-1. user-1 : TTY"),
+            ("HF_TOKEN=hf_abc and hf_abc alone", "HF_TOKEN=[left out] and [left out] alone"),
             ("Serial Number: 692307000042, 692307000042", "Serial Number: serial-1, serial-1"),
             ("serial: 0x66C2BF69F5EFD5A", "serial: serial-1"),
             ("asic_serial 0xE3A6B8A5A6C00001", "asic_serial 0x0000000000000001"),
@@ -397,6 +460,7 @@ mod tests {
             "driver version: 6.10.5.0, librocblas.so.4.1.0.6, 127.0.0.1",
             "serialize=true AMD_SERIALIZE_KERNEL=3 PRODUCT_SERIAL: N/A",
             "00000000-0000-0000-0000-000000000000",
+            "the serial console, ttyS0 serial, session opened for user root",
         ] {
             assert_eq!(redacted(text), text);
         }

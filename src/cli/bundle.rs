@@ -28,7 +28,7 @@ Examples:
 
 It holds a first page with what failed, how often, the versions and what reproduces it, the record of what failed, and its
 evidence, at most 20 MiB. Serial numbers, UUIDs, the names of hosts and people, home folders, network and e-mail addresses
-are replaced by pseudonyms; left-out.txt lists what was left out and what was replaced. Look through it before you send it.
+are replaced by pseudonyms, and tokens, keys and passwords are left out; left-out.txt lists what was left out and what was replaced. Look through it before you send it.
 
 Exit codes: 0 written, also where nothing failed; 64 no such run; 69 it cannot be written";
 
@@ -196,5 +196,8 @@ fn known() -> Known {
         host: host.map(|name| String::from_utf8_lossy(&name).trim().to_owned()),
         user: variable("USER").or_else(|| variable("LOGNAME")),
         home: variable("HOME"),
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
     }
 }

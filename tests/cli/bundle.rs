@@ -132,6 +132,104 @@ fn an_archive_says_what_failed_and_how_to_see_it_again_and_names_nobody() {
     assert_eq!(fs::read(bench.path("a.tar.gz")).unwrap(), fs::read(bench.path("b.tar.gz")).unwrap());
 }
 
+/// Lines of evidence, and what of each must be nowhere in the archive.
+const PLANTED: &[(&str, &[&str])] = &[
+    ("export HF_TOKEN='hf_q1'; then bare hf_q1", &["hf_q1"]),
+    ("curl 'https://h/x?token=abcd1234' -o x", &["abcd1234"]),
+    ("curl -H 'Authorization: Bearer eyJhbGciOi.eyJzdWIi.c2ln' h", &["eyJhbGciOi", "c2ln"]),
+    ("Authorization: Digest username=\"qjane\", response=\"6629fae\"", &["qjane", "6629fae"]),
+    ("remote: ghp_16C7e42F292c6912E7710c838347Ae178B4a", &["16C7e42F"]),
+    ("login with hf_QwErTyUiOpAsDfGhJkLzXcVbNm worked", &["QwErTyUi"]),
+    ("using AKIAIOSFODNN7EXAMPLE and xoxb-17653672481-19874698323", &["IOSFODNN", "17653672481"]),
+    ("{\"aws_secret_access_key\": \"wJalrXUtnFEMI/K7MDENG\"}", &["wJalrXUtn"]),
+    ("password: 'it is-long' and --api-key k7k7k7k7", &["it is-long", "k7k7k7k7"]),
+    ("git clone https://bob:s3cr3tpw@git.lan/x.git", &["s3cr3tpw", "bob:"]),
+    ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n-----END OPENSSH PRIVATE KEY-----", &["b3BlbnNzaC1r"]),
+    ("amdgpu: serial 692343000123", &["692343000123"]),
+    (
+        "Accepted publickey for jane.doe from 10.4.5.6 port 22 ssh2: RSA SHA256:Zm9vYmFyYmF6cXV4MTIzNDU2",
+        &["jane.doe", "10.4.5.6", "Zm9vYmFy"],
+    ),
+    ("BOOT_IMAGE=/vmlinuz ip=10.7.2.3::10.7.2.1:255.255.255.0:qhost9:eth0:off", &["10.7.2", "qhost9"]),
+    ("peer [2001:db8:77::5]:443, 10.8.1.1-10.8.1.9", &["2001:db8", "10.8.1"]),
+];
+
+/// Whether a text stands anywhere in an archive: names, headers and content, as bytes.
+fn holds(archive: &Path, text: &str) -> bool {
+    let mut bytes = Vec::new();
+    GzDecoder::new(File::open(archive).unwrap()).read_to_end(&mut bytes).unwrap();
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[test]
+fn no_secret_that_is_planted_anywhere_comes_into_the_archive() {
+    let bench = Bench::new();
+    let (run, evidence) = failing(&bench);
+    for (number, (line, _)) in PLANTED.iter().enumerate() {
+        fs::write(evidence.join(format!("{number}.log")), format!("{line}\nstays-{number}\n")).unwrap();
+        let json = serde_json::json!({ "probe": "none", "process": { "end": line } });
+        fs::write(evidence.join(format!("{number}.jsonl")), format!("{json}\n")).unwrap();
+    }
+    let json = "{\"serial\": 692343000777, \"env\": {\"WANDB_API_KEY\": \"qq17\"}, \"said\": \"it was qq17\"}";
+    fs::write(evidence.join("env.json"), json).unwrap();
+    fs::write(evidence.join("bare.log"), "of whoever calls: zz-top-secret\n").unwrap();
+    let mut command = bench.command(&["bundle", &run.display().to_string(), "--output", "a.tar.gz"]);
+    let done = Done::of(command.env("MY_TOKEN", "zz-top-secret"));
+    assert_eq!(done.code, 0, "{}", done.told());
+    let archive = bench.path("a.tar.gz");
+    for (number, (line, secrets)) in PLANTED.iter().enumerate() {
+        assert!(holds(&archive, &format!("stays-{number}")), "what is no secret must be found: {number}");
+        for secret in *secrets {
+            assert!(line.contains(secret), "{secret} was not planted in {line}");
+            assert!(!holds(&archive, secret), "{secret} of {line}");
+        }
+    }
+    for secret in ["692343000777", "qq17", "zz-top-secret"] {
+        assert!(!holds(&archive, secret), "{secret}");
+    }
+    assert!(unpacked(&archive)["left-out.txt"].contains("tokens, keys and passwords"));
+}
+
+#[test]
+fn the_variables_of_a_matrix_come_without_their_secrets() {
+    let (memory, bench) = in_memory();
+    let host = memory.path().join("sim").display().to_string();
+    bench.must(&["shim", &host, "--machine", "rx5700xt", "--fault", "probe=zeros@op=reduce*"]);
+    let words = "matrix run --probe reduce-sum/f32/64/all --repeat 1 --results r --env HF_TOKEN=hf_abc \
+                 --env A_PASSWORD=it's_me --env HSA_XNACK=0 --host";
+    bench.run(&words.split_whitespace().chain([host.as_str()]).collect::<Vec<_>>());
+    bench.must(&["bundle", &bench.only_run("r").display().to_string(), "--output", "m.tar.gz"]);
+    let archive = bench.path("m.tar.gz");
+    for secret in ["hf_abc", "s_me"] {
+        assert!(!holds(&archive, secret), "{secret}: {:#?}", unpacked(&archive));
+    }
+    let page = &unpacked(&archive)["README.md"];
+    for part in ["export HF_TOKEN='[left out]'", "export HSA_XNACK='0'"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_no_archive_under_its_name() {
+    let bench = Bench::new();
+    let (run, _) = failing(&bench);
+    bench.write("old.tar.gz", "what was there");
+    for name in ["new.tar.gz", "old.tar.gz"] {
+        let mut command = bench.command(&[]);
+        let program = command.get_program().to_owned();
+        // A limit on the size of files, of one block, stands for a disk that is full.
+        let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" bundle \"$1\" --output \"$2\"";
+        command = std::process::Command::new("/bin/sh");
+        command.args(["-c", script]).arg(program).arg(&run).arg(bench.path(name)).current_dir(bench.path(""));
+        let done = Done::of(&mut command);
+        assert_eq!(done.code, 69, "{}", done.told());
+    }
+    assert!(!bench.path("new.tar.gz").exists());
+    assert_eq!(fs::read_to_string(bench.path("old.tar.gz")).unwrap(), "what was there");
+    let left: Vec<_> = fs::read_dir(bench.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".rocvet-")), "{left:?}");
+}
+
 #[test]
 fn hostile_evidence_is_bounded_and_leads_nowhere() {
     let bench = Bench::new();
