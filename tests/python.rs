@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 #![expect(clippy::disallowed_methods, reason = "the tests write scripts, start children and read the environment")]
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -24,6 +25,7 @@ use rocvet::probe::supervise::{Limits, ProbeOutcome, Worker};
 use rocvet::probe::tensor::{Generator, POISON, Role};
 use rocvet::probe::{Numbers, Output, ProbeSpec, Tensor};
 use rocvet::process::Cancel;
+use rocvet::shrink::{Candidate, reproducer};
 
 /// Every family of operations and every direction; `_` stands for the format.
 const FAMILIES: [&str; 34] = [
@@ -66,7 +68,7 @@ const FAMILIES: [&str; 34] = [
 /// A test of one interpreter.
 type Test = fn(&Bench) -> Result<Completion, Failed>;
 
-const TESTS: [(&str, Test); 11] = [
+const TESTS: [(&str, Test); 12] = [
     ("what is carried of a result is what this program would carry of it", the_same_summary),
     ("everything that is wrong with a result is counted", what_is_wrong_is_counted),
     ("a soak ends in time, and says results that are alike together", a_soak),
@@ -78,6 +80,7 @@ const TESTS: [(&str, Test); 11] = [
     ("memory is used, and what comes back otherwise is counted", memory),
     ("asked for a GPU it proves one, or says which of three ways to the CPU it went", asked_for_a_gpu),
     ("the hello says what is loaded", the_hello),
+    ("a script that reproduces tells right from zeros from what cannot be run", scripts_that_reproduce),
 ];
 
 fn main() -> ExitCode {
@@ -258,6 +261,66 @@ fn the_same_summary(bench: &Bench) -> Result<Completion, Failed> {
         let spec: ProbeSpec = id.parse().unwrap();
         let run = run(&bench.interpreter, id, 1);
         assert_eq!(first(&run), &Output::of(&reference::run(&spec).unwrap()), "{id}");
+    }
+    Ok(Completion::Completed)
+}
+
+/// Runs scripts one after the other, since loading PyTorch takes longer than all of them: each as it is, and with zeros
+/// instead of what is fetched from the GPU.
+const ONE_AFTER_THE_OTHER: &str = r#"
+import sys, torch
+fetched = torch.Tensor.cpu
+for path in list(sys.argv[1:]):
+    for zeros in False, True:
+        torch.Tensor.cpu = (lambda tensor: torch.zeros_like(tensor)) if zeros else fetched
+        sys.argv = [path, "cpu"]
+        try:
+            exec(compile(open(path).read(), path, "exec"), {"__name__": "__main__"})
+        except SystemExit as end:
+            print("==", path.rsplit("/", 1)[1], int(zeros), end.code)
+        except Exception as error:
+            print("==", path.rsplit("/", 1)[1], int(zeros), "raised", error)
+"#;
+
+fn scripts_that_reproduce(bench: &Bench) -> Result<Completion, Failed> {
+    let softmax = ["f32", "f16", "bf16"].map(|dtype| format!("softmax/{dtype}/64x938"));
+    let families = FAMILIES.map(|family| family.replacen('_', "f32", 1));
+    let ids: Vec<&String> = softmax.iter().chain(&families).collect();
+    let mut scripts = Vec::new();
+    for (number, id) in ids.iter().enumerate() {
+        let probe: ProbeSpec = id.parse().unwrap();
+        let made = reproducer(&Candidate { probe, env: BTreeMap::new(), kernel: BTreeMap::new() });
+        if let Ok(text) = made.pytorch {
+            let path = bench.folder.path().join(number.to_string());
+            std::fs::write(&path, text).unwrap();
+            scripts.push(path);
+        }
+    }
+    assert!(scripts.len() >= 10, "{scripts:?}");
+    let run = |words: &[&std::ffi::OsStr]| {
+        let done = Command::new(&bench.interpreter).args(words).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    };
+    let words: Vec<_> = ["-c", ONE_AFTER_THE_OTHER].iter().map(std::ffi::OsStr::new).collect();
+    let (_, told) = run(&[words, scripts.iter().map(|path| path.as_os_str()).collect()].concat());
+    let lines: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("== ")).collect();
+    assert_eq!(lines.len(), 2 * scripts.len(), "{told}");
+    for line in lines {
+        let [number, zeros, came] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let id = ids[number.parse::<usize>().unwrap()];
+        // Sixteen bits on a CPU came to PyTorch little by little.
+        let absent = id.contains("f16/") && came.contains("not implemented for");
+        assert!(came == zeros || absent, "{id}: {line}: {told}");
+    }
+    // As a program: what it ends with.
+    let script = scripts[0].as_os_str();
+    let [code, plain, nothing] = ["-c", "", "torch.rand = None"].map(str::to_owned);
+    for (first, expected) in [(plain, 0), ("torch.Tensor.cpu = torch.zeros_like".to_owned(), 1), (nothing, 2)] {
+        let text =
+            format!("import sys, torch\n{first}\nexec(compile(open(sys.argv[1]).read(), sys.argv.pop(1), 'exec'))");
+        let (ended, told) = run(&[code.as_ref(), text.as_ref(), script, "cpu".as_ref()]);
+        assert_eq!(ended, Some(expected), "{first}: {told}");
+        assert_eq!(told.contains("could not be run"), expected == 2, "{told}");
     }
     Ok(Completion::Completed)
 }

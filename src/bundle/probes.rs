@@ -46,7 +46,7 @@ impl ProbeLine {
 
     /// What reproduces it; `None` where this version knows no such probe.
     pub(super) fn candidate(&self) -> Option<Candidate> {
-        Some(Candidate { probe: self.probe.parse().ok()?, env: self.env.clone() })
+        Some(Candidate { probe: self.probe.parse().ok()?, env: self.env.clone(), kernel: BTreeMap::new() })
     }
 }
 

@@ -76,8 +76,9 @@ fn case(page: &mut String, number: usize, failed: &Failed) {
         }
     }
     for (number, probe) in probes.iter().take(SCRIPTS).enumerate() {
-        let Reproducer { environment, pytorch, miopen_driver } = reproducer(probe);
+        let Reproducer { kernel, environment, pytorch, miopen_driver } = reproducer(probe);
         let _ = writeln!(page, "\n### Without rocvet: {}\n", line(&probe.probe.id()));
+        block(page, &kernel);
         block(page, &environment);
         if let Some(driver) = &miopen_driver {
             block(page, &format!("{driver}\n"));

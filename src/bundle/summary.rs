@@ -208,7 +208,8 @@ fn failed_cell(cell: &CellRecord) -> Failed {
         ("kernel parameters", pairs(&cell.kernel)),
         ("reported as", cell.reported.clone().unwrap_or_default()),
     ];
-    let probe = cell.probe.parse().ok().map(|probe| Candidate { probe, env: cell.env.clone() });
+    let (env, kernel) = (cell.env.clone(), cell.kernel.clone());
+    let probe = cell.probe.parse().ok().map(|probe| Candidate { probe, env, kernel });
     let first = cell.runs.iter().find(|run| worth(&run.status));
     Failed {
         id: cell.id.clone(),

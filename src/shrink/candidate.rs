@@ -13,6 +13,8 @@ pub struct Candidate {
     pub probe: ProbeSpec,
     /// The worker's variables.
     pub env: BTreeMap<String, String>,
+    /// What the kernel's command line has to say, of which nothing is ever left out: that takes another boot.
+    pub kernel: BTreeMap<String, String>,
 }
 
 impl Candidate {
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
 
     fn candidate(probe: &str) -> Candidate {
-        Candidate { probe: probe.parse().unwrap(), env: BTreeMap::new() }
+        Candidate { probe: probe.parse().unwrap(), env: BTreeMap::new(), kernel: BTreeMap::new() }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::probe::spec::{Conv, Direction, Dtype, Operation, Work};
 /// What reproduces a failure.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Reproducer {
+    /// A comment with what the kernel's command line must have; nothing where that does not matter.
+    pub kernel: String,
     /// Lines for a shell: `export NAME='value'`.
     pub environment: String,
     /// A script; `None` where the operation has none here, with the reason in its place.
@@ -27,7 +29,12 @@ pub fn reproducer(candidate: &Candidate) -> Reproducer {
         Work::Compute { operation, dtype } => (script(operation, *dtype), driver(operation, *dtype)),
         Work::Memory { .. } => (Err("a use of memory has no script here".to_owned()), None),
     };
-    Reproducer { environment, pytorch, miopen_driver }
+    let parameters: Vec<String> = candidate.kernel.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let kernel = match parameters.as_slice() {
+        [] => String::new(),
+        all => format!("# on the kernel's command line: {}\n", all.join(" ")),
+    };
+    Reproducer { kernel, environment, pytorch, miopen_driver }
 }
 
 /// `MIOpenDriver conv -n 1 -c 16 …`. Options as MIOpen's reports write them (facts/rdna.md sections 1 and 6).
@@ -93,8 +100,17 @@ fn script(operation: &Operation, dtype: Dtype) -> Result<String, String> {
         }
     };
     Ok(format!(
-        "# One operation on the GPU beside the same in float64 on the CPU. Exit code 1: the numbers differ.\n\
+        "# One operation on the GPU beside the same in float64 on the CPU. Exit code 0: the numbers agree; 1: they differ; 2:\n\
+         # it could not be run, and what was raised is printed.\n\
+         import os\n\
          import sys\n\
+         import traceback\n\n\n\
+         def broken(kind, error, trace):\n    \
+             traceback.print_exception(kind, error, trace)\n    \
+             print(\"could not be run: this says nothing of the numbers\", flush=True)\n    \
+             sys.stderr.flush()\n    \
+             os._exit(2)\n\n\n\
+         sys.excepthook = broken\n\
          import torch\n\n\
          print(\"torch\", torch.__version__, \"HIP\", torch.version.hip)\n\
          device = sys.argv[1] if len(sys.argv) > 1 else \"cuda\"\n\
@@ -109,10 +125,12 @@ fn script(operation: &Operation, dtype: Dtype) -> Result<String, String> {
                  torch.cuda.synchronize()\n    \
              error = (got.cpu().double() - expected).abs().max().item()\n    \
              largest = expected.abs().max().item()\n    \
-             bound = {{torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}}.get(dtype, 1e-9)\n    \
-             wrong = not error <= bound * max(largest, 1.0)\n    \
-             print(\"largest error\", error, \"of\", largest, \"WRONG\" if wrong else \"ok\")\n    \
-             sys.exit(wrong)\n\n\n\
+             # A part of the largest that is expected, and the smallest number of the format: zeros are never right.\n    \
+             part = {{torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}}.get(dtype, 1e-9)\n    \
+             step = torch.finfo(dtype).tiny * torch.finfo(dtype).eps\n    \
+             wrong = not error <= part * largest + step\n    \
+             print(\"largest error\", error, \"of\", largest, \"WRONG\" if wrong else \"ok\", flush=True)\n    \
+             sys.exit(1 if wrong else 0)\n\n\n\
          {body}",
         torch_dtype(dtype)
     ))
@@ -158,11 +176,13 @@ fn convolution(conv: &Conv) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn of(probe: &str, env: &[(&str, &str)]) -> Reproducer {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        reproducer(&Candidate { probe: probe.parse().unwrap(), env })
+        reproducer(&Candidate { probe: probe.parse().unwrap(), env, kernel: BTreeMap::new() })
     }
 
     #[test]
@@ -193,6 +213,15 @@ mod tests {
     fn the_environment_survives_a_shell() {
         let found = of("matmul/f32/8x8x8", &[("A", "1"), ("B", "it's")]);
         assert_eq!(found.environment, "export A='1'\nexport B='it'\\''s'\n");
+    }
+
+    #[test]
+    fn parameters_of_the_kernel_are_told() {
+        assert_eq!(of("matmul/f32/8x8x8", &[]).kernel, "");
+        let kernel = BTreeMap::from([("amdgpu.cwsr_enable".to_owned(), "0".to_owned())]);
+        let probe = "matmul/f32/8x8x8".parse().unwrap();
+        let made = reproducer(&Candidate { probe, env: BTreeMap::new(), kernel });
+        assert_eq!(made.kernel, "# on the kernel's command line: amdgpu.cwsr_enable=0\n");
     }
 
     #[test]

@@ -141,7 +141,7 @@ mod tests {
 
     fn candidate(probe: &str, env: &[(&str, &str)]) -> Candidate {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Candidate { probe: probe.parse().unwrap(), env }
+        Candidate { probe: probe.parse().unwrap(), env, kernel: BTreeMap::new() }
     }
 
     /// Shrinks on a machine that fails where this holds.
