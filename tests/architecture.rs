@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("journal", &["witness"]),
     ("host", &["domain", "filelock", "process", "pseudonym", "sim", "witness"]),
     ("probe", &["domain", "facts", "process", "quarantine", "sim", "topology", "witness"]),
-    ("shrink", &["probe"]),
+    ("shrink", &["domain", "facts", "probe"]),
     ("matrix", &["document", "domain", "facts", "probe", "sim", "tuning"]),
     ("topology", &["domain", "facts", "witness"]),
     ("tuning", &["domain", "facts", "topology", "witness"]),

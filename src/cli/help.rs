@@ -96,6 +96,21 @@ Examples:
 Exit codes: 0 every number is right, 1 some are not or a worker died, 3 something could not be evaluated, 64 there is no such
 probe, 69 the engine is not there or cannot do it, 70 a worker broke the protocol, 112 stopped: the machine cannot be trusted";
 
+/// Of `shrink`.
+pub const SHRINK: &str = "\
+Examples:
+  validate shrink conv2d/f16/8x64x224x224/64x3x3/s1p1d1g1/forward --worker python=/venvs/rocm52/bin/python
+  validate shrink matmul/f32/512x512x512 --host sim --processes 5     for failures that come now and then
+  validate shrink CELL --from 20261121T142313Z-001205 --script again.py
+  validate shrink --resume 20261121T142313Z-001307   go on after a signal, a kill, a reboot or a budget
+
+What is found is the smallest probe, in how many of --processes it and the case at the start fail, and what reproduces it
+without rocvet. The script ends with 0 where the numbers agree, 1 where they differ, 2 where it could not be run.
+
+Exit codes: 0 nothing gets smaller, and the smallest failed again; 3 the smallest did not fail again: more --processes; 4 the
+case does not fail; 5 not finished: the budget is used up, --resume goes on; 64 there is no such case; 69 the engine is not
+there or cannot do it; 112 stopped: the machine cannot be trusted; 130 and 143 interrupted, --resume goes on";
+
 /// Of `record`.
 pub const RECORD: &str = "\
 Examples:

@@ -7,6 +7,7 @@ mod checks;
 mod console;
 mod diff;
 mod doctor;
+mod dropped;
 mod dying;
 mod exit;
 mod explain;
@@ -92,6 +93,7 @@ enum Command {
     #[command(after_help = diff::HELP)]
     Diff(Box<diff::DiffArgs>),
     /// From a failing probe to the smallest that still fails, and what reproduces it elsewhere
+    #[command(after_help = help::SHRINK)]
     Shrink(Box<shrink::ShrinkArgs>),
     /// One archive of what failed for an upstream bug report, without what names a machine or a person
     #[command(after_help = bundle::HELP)]
@@ -150,6 +152,8 @@ pub(crate) enum Parsed {
     Matrix(Box<matrix::MatrixArgs>),
     /// `validate probe`.
     Probe(Box<probe::ProbeArgs>),
+    /// `validate shrink`.
+    Shrink(Box<shrink::ShrinkArgs>),
     /// Any other.
     Other,
 }
@@ -168,6 +172,7 @@ fn parsed(words: &[String]) -> Result<Parsed, Failure> {
         Some(Command::Run(args)) => Parsed::Run(args),
         Some(Command::Matrix(args)) => Parsed::Matrix(args),
         Some(Command::Probe(args)) => Parsed::Probe(args),
+        Some(Command::Shrink(args)) => Parsed::Shrink(args),
         Some(_) => Parsed::Other,
     })
 }

@@ -31,7 +31,7 @@ use super::selection::SelectionArgs;
 use super::target::{self, Chosen};
 use super::values::{kind, quoted};
 use super::workers::WorkerArgs;
-use super::{Parsed, baseline, results, resume};
+use super::{Parsed, baseline, dropped, results, resume};
 
 /// Seconds that a call of amd-smi may take.
 const DEADLINE: u64 = 30;
@@ -107,7 +107,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let (folder, earlier) = RunFolder::take_up(&resume::folder(run)).map_err(resume::refused)?;
     let args = match super::parsed(&earlier.command)? {
         Parsed::Run(args) => args,
-        Parsed::Matrix(_) | Parsed::Probe(_) | Parsed::Other => {
+        Parsed::Matrix(_) | Parsed::Probe(_) | Parsed::Shrink(_) | Parsed::Other => {
             return Err(resume::other_command(&earlier.command, "run"));
         }
     };
@@ -388,10 +388,22 @@ fn probes(case: &Case) -> bool {
     case.steps.iter().any(|step| matches!(step, Step::Probe(_)))
 }
 
+/// The variables that a step gives its workers.
+fn given(step: &Step) -> Vec<String> {
+    match step {
+        Step::Probe(probe) => probe.env.keys().cloned().collect(),
+        Step::Set(_) | Step::Reload | Step::Hold | Step::Release | Step::Run(_) => Vec::new(),
+    }
+}
+
 /// Where probes are computed on this machine, when cases of this run have any there.
 fn workers(programs: &WorkerArgs, on: Kind, host: Option<&Host>, plan: &Plan) -> Result<Here, Failure> {
     match host {
-        Some(Host::Real) if plan.cases.iter().any(probes) => Ok(programs.here(on)?.map(held::watched)),
+        Some(Host::Real) if plan.cases.iter().any(probes) => {
+            let steps = plan.cases.iter().flat_map(|case| &case.steps);
+            dropped::note(&steps.flat_map(given).collect(), dropped::How::Step);
+            Ok(programs.here(on)?.map(held::watched))
+        }
         Some(Host::Real | Host::Simulated { .. } | Host::Recorded { .. }) | None => Ok(Here::Nothing),
     }
 }

@@ -2,9 +2,11 @@
 //! calls runs the probes.
 
 mod candidate;
+mod outcome;
 mod reproducer;
 mod search;
 
 pub use candidate::Candidate;
+pub use outcome::{Came, Sameness, Times};
 pub use reproducer::{Reproducer, reproducer};
 pub use search::{Shrunk, Trial, shrink};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 
+use crate::cli::dropped;
 use crate::cli::exit::Failure;
 use crate::cli::stand;
 use crate::cli::target;
@@ -122,6 +123,7 @@ pub(super) fn shared(
         return Err(Failure::usage(anyhow!(problem)));
     };
     let stands = place.stands(&host)?;
+    dropped::note(&place.env.iter().map(|(name, _)| name.clone()).collect(), dropped::How::Option);
     let machine = machine(&host)?;
     let here = Here::of(&host, &place.env, began);
     let labels = stands.iter().map(|(label, _)| label.clone()).collect();

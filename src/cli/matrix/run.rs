@@ -100,7 +100,7 @@ pub(super) fn run(args: &RunArgs, form: Form) -> Outcome {
     let other = || resume::other_command(&earlier.command, form.name());
     let args = match crate::cli::parsed(&earlier.command)? {
         Parsed::Matrix(args) => args.of_run().cloned().ok_or_else(other)?,
-        Parsed::Run(_) | Parsed::Probe(_) | Parsed::Other => return Err(other()),
+        Parsed::Run(_) | Parsed::Probe(_) | Parsed::Shrink(_) | Parsed::Other => return Err(other()),
     };
     perform(&args, form, Some((folder, earlier)))
 }

@@ -17,7 +17,7 @@ use super::exit::{Exit, Failure, Outcome};
 use super::list::Screen;
 use super::values::{kind, quoted, time, variable};
 use super::workers::WorkerArgs;
-use super::{Parsed, resume, stand};
+use super::{Parsed, dropped, resume, stand};
 use crate::probe::catalogue::{self, Probe};
 use crate::probe::engine::reference;
 use crate::probe::protocol::Kind;
@@ -180,7 +180,7 @@ pub fn run(args: &ProbeArgs) -> Outcome {
                 let earlier = Earlier::take_up(run)?;
                 match super::parsed(&earlier.command)? {
                     Parsed::Probe(args) => args.one.run(Some(earlier)),
-                    Parsed::Run(_) | Parsed::Matrix(_) | Parsed::Other => {
+                    Parsed::Run(_) | Parsed::Matrix(_) | Parsed::Shrink(_) | Parsed::Other => {
                         Err(resume::other_command(&earlier.command, "probe"))
                     }
                 }
@@ -289,6 +289,7 @@ impl OneArgs {
             stand.worker.env.push((name.into(), value.into()));
             place += &format!(" --env {}", quoted(&format!("{name}={value}")));
         }
+        dropped::note(&self.worker.variables.iter().map(|(name, _)| name.clone()).collect(), dropped::How::Option);
         // Loaded once for all on the CPU. Where that is not possible each probe is a fresh process, which says what is wrong.
         let several = specs.len() > 1 || self.worker.repeat > 1 || self.worker.soak.is_some();
         let warm = if several && stand.engine == Engine::Torch { WarmParent::start(&stand).ok() } else { None };

@@ -11,7 +11,7 @@ use crate::witness::tuning::{WorkerEnvironment, concerns_gpus};
 /// Variables of this process that a worker needs to find its libraries. Nothing else is handed on: not
 /// `AMD_LOG_LEVEL_FILE`, which would take the last words away from standard error, no `HSA_OVERRIDE_GFX_VERSION` or
 /// `MIOPEN_*` that somebody exported, no visible devices. What a probe is to have of these it is given by name.
-const INHERITED: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "ROCM_PATH"];
+pub const INHERITED: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "ROCM_PATH"];
 
 /// How the folder of a worker is told.
 const OWN_FOLDER: &str = "FOLDER";

@@ -22,7 +22,7 @@ use super::protocol::{Conversation, News, Phase, Problem, Reader, Request};
 
 use lookout::{Lookout, Seen};
 
-pub use isolation::{Launcher, Worker};
+pub use isolation::{INHERITED, Launcher, Worker};
 pub use lookout::Outside;
 
 /// When a worker is stopped.
