@@ -48,11 +48,16 @@ pub fn skip(baseline: &Baseline, plan: &mut Plan, host: Option<&Environment>) ->
     skipped
 }
 
-/// Says of every case what the baseline knows of it.
+/// Says of every case what the baseline knows of it; tells of entries that the run contradicts.
 pub fn mark(baseline: &Baseline, cases: &mut [CaseRecord], host: Option<&Environment>) {
     let nothing = Environment::default();
-    for case in cases {
+    for case in cases.iter_mut() {
         case.known = baseline.knows(case, case.environment.as_ref().or(host).unwrap_or(&nothing));
+    }
+    let cases: Vec<(&CaseRecord, &Environment)> =
+        cases.iter().map(|case| (case, case.environment.as_ref().or(host).unwrap_or(&nothing))).collect();
+    for line in baseline.contradicted(&cases) {
+        console::note(&format!("note: baseline: {line}"));
     }
 }
 

@@ -53,7 +53,19 @@ pub fn simulated(host: &Host) -> Result<Stand, Failure> {
 /// # Errors
 /// It is not there, or computes on no such machine; or a process that could not be killed holds a GPU.
 pub fn here(workers: &WorkerArgs, engine: Engine, on: Kind) -> Result<Stand, Failure> {
-    let stand = workers.stand(engine, on)?;
+    finished(workers.stand(engine, on)?, on)
+}
+
+/// Every worker that was named on this machine, else its torch worker, by name.
+///
+/// # Errors
+/// As [`here`].
+pub fn each(workers: &WorkerArgs, on: Kind) -> Result<Vec<(String, Stand)>, Failure> {
+    let finished = |(name, stand): (String, Stand)| Ok((name, finished(stand, on)?));
+    workers.each(on)?.into_iter().map(finished).collect()
+}
+
+fn finished(stand: Stand, on: Kind) -> Result<Stand, Failure> {
     match on {
         // What the machine says of its GPUs is nothing to judge the host's memory by.
         Kind::Cpu => Ok(stand),

@@ -1,5 +1,6 @@
 //! `--worker NAME=PATH`: the programs that compute, wherever probes are run. Read and looked for here alone.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -141,10 +142,7 @@ impl WorkerArgs {
     pub fn compared(&self) -> Result<Option<[String; 2]>, Failure> {
         match self.named.as_slice() {
             [] | [_] => Ok(None),
-            [one, other] if one.name == other.name => Err(Failure::usage(anyhow!(
-                "--worker {0}=… is there twice: give each a name of its own, like old=… and new=…",
-                one.name
-            ))),
+            [one, other] if one.name == other.name => Err(twice(&one.name)),
             [one, other] => Ok(Some([one.name.clone(), other.name.clone()])),
             [_, _, _, ..] => {
                 Err(Failure::usage(anyhow!("a run compares two workers, and here are {}", self.named.len())))
@@ -160,10 +158,32 @@ impl WorkerArgs {
         match self.named.as_slice() {
             [] => Ok(self.stand(Engine::Torch, on).map_or(Here::Nothing, |stand| Here::One(Box::new(stand)))),
             [one] => one.stand(on).map(|stand| Here::One(Box::new(stand))),
-            several => {
-                let stand = |named: &Named| Ok((named.name.clone(), named.stand(on)?));
-                several.iter().map(stand).collect::<Result<_, Failure>>().map(Here::Each)
+            [_, _, ..] => self.each(on).map(Here::Each),
+        }
+    }
+
+    /// Where each worker that was named computes, by its name; where none was, the torch worker beside this program.
+    ///
+    /// # Errors
+    /// A program is not there, or two have the same name.
+    pub fn each(&self, on: Kind) -> Result<Vec<(String, Stand)>, Failure> {
+        let mut names = BTreeSet::new();
+        if let Some(again) = self.named.iter().find(|named| !names.insert(&named.name)) {
+            return Err(twice(&again.name));
+        }
+        match self.named.as_slice() {
+            [] => Ok(vec![(Program::Torch.name().to_owned(), self.stand(Engine::Torch, on)?)]),
+            several => several.iter().map(|named| Ok((named.name.clone(), named.stand(on)?))).collect(),
+        }
+    }
+
+    /// The options by which `validate probe` computes with the worker of this name.
+    pub fn words_of(&self, name: &str) -> String {
+        match self.named.iter().find(|named| named.name == name) {
+            Some(Named { program, path, .. }) => {
+                format!("--worker {}", quoted(&format!("{}={}", program.name(), path.display())))
             }
+            None => format!("--engine {name}"),
         }
     }
 
@@ -219,6 +239,10 @@ impl fmt::Display for Named {
             false => write!(f, "{name}={}:{}", program.name(), path.display()),
         }
     }
+}
+
+fn twice(name: &str) -> Failure {
+    Failure::usage(anyhow!("--worker {name}=… is there twice: give each a name of its own, like old=… and new=…"))
 }
 
 /// The program of an engine for which none was named.
@@ -299,6 +323,25 @@ mod tests {
         ] {
             let found = named(text).expect_err(text);
             assert!(found.starts_with(problem), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn two_stacks_of_one_engine_are_two_workers_each_with_its_own_command() {
+        let args = |texts: &[&str]| WorkerArgs { named: texts.iter().map(|text| named(text).expect(text)).collect() };
+        let two = args(&["old=python:/bin/sh", "new=python:/bin/cat"]);
+        let Ok(stands) = two.each(Kind::Gpu) else { panic!("both are programs") };
+        let names: Vec<&str> = stands.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["old", "new"]);
+        assert!(stands.iter().all(|(_, stand)| stand.engine == Engine::Python));
+        assert_eq!(two.words_of("new"), "--worker python=/bin/cat");
+        assert_eq!(WorkerArgs::default().words_of("torch"), "--engine torch");
+        for (texts, problem) in [
+            (&["a=python:/bin/sh", "a=python:/bin/cat"][..], "--worker a=… is there twice"),
+            (&["a=python:/bin/sh", "b=python:/no/such"], "--worker b=python:/no/such: there is no such file"),
+        ] {
+            let Err(failure) = args(texts).each(Kind::Gpu) else { panic!("{texts:?} are taken") };
+            assert!(format!("{failure:?}").contains(problem), "{texts:?}: {failure:?}");
         }
     }
 

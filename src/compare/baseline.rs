@@ -135,7 +135,8 @@ impl Baseline {
         let told = |entry: &Entry| (entry.reason.clone(), entry.issue.clone());
         if let Some(entry) = self.find(&self.file.flaky, case.shared_id(), environment) {
             let (reason, issue) = told(entry);
-            return (case.status.meaning() == Meaning::Failed).then_some(Known::Flaky { reason, issue });
+            let failed = case.status.meaning() == Meaning::Failed && !always_fails(case);
+            return failed.then_some(Known::Flaky { reason, issue });
         }
         let entry = self.find(&self.file.known, case.shared_id(), environment)?;
         let (reason, issue) = told(entry);
@@ -146,10 +147,44 @@ impl Baseline {
         }
     }
 
+    /// What a run shows of entries that do less than they say. One sentence each.
+    pub fn contradicted(&self, cases: &[(&CaseRecord, &Environment)]) -> Vec<String> {
+        let mut told = Vec::new();
+        for (case, environment) in cases {
+            let id = case.shared_id();
+            if let Some(entry) = self.find(&self.file.flaky, id, environment).filter(|_| always_fails(case)) {
+                let times = case.tries.len();
+                told.push(format!("[[flaky]] {}: {id} failed {times} of {times} times, which is no flake", entry.case));
+            }
+            let known = self.find(&self.file.known, id, environment);
+            if let Some(entry) = known.filter(|_| matches!(case.known, Some(Known::Failure { .. }))) {
+                let came = names(case);
+                let missing: Vec<_> = entry.findings.iter().filter(|name| !came.contains(name)).cloned().collect();
+                if !missing.is_empty() {
+                    told.push(format!("[[known]] {}: of {id} no longer came: {}", entry.case, missing.join(", ")));
+                }
+            }
+        }
+        for (list, entries) in self.lists() {
+            for entry in entries.iter().filter(|entry| !entry.is_past(self.today)) {
+                let mut named = cases.iter().filter(|(case, _)| entry.names(case.shared_id())).peekable();
+                let first = named.peek().map(|(_, environment)| entry.scope_against(environment));
+                if let Some(scope) = first.filter(|_| named.all(|(_, environment)| !entry.holds_on(environment))) {
+                    told.push(format!("[[{list}]] {}: it is for {scope}, and excuses nothing here", entry.case));
+                }
+            }
+        }
+        told
+    }
+
+    fn lists(&self) -> [(&'static str, &[Entry]); 3] {
+        [("known", &self.file.known), ("flaky", &self.file.flaky), ("skip", &self.file.skip)]
+    }
+
     /// Entries that do nothing: of no case that was read, or past their day. One sentence each.
     pub fn idle(&self, read: &[&str]) -> Vec<String> {
         let mut idle = Vec::new();
-        for (list, entries) in [("known", &self.file.known), ("flaky", &self.file.flaky), ("skip", &self.file.skip)] {
+        for (list, entries) in self.lists() {
             for entry in entries {
                 if entry.is_past(self.today) {
                     let day = entry.expires.as_deref().unwrap_or_default();
@@ -214,6 +249,16 @@ impl Entry {
         gfx && self.stack.iter().all(fact)
     }
 
+    /// What it is for and the host is not: `kernel 6.2 (here 6.8.0)`.
+    fn scope_against(&self, environment: &Environment) -> String {
+        let gfx = self.gfx.iter().map(|wanted| ("gfx", wanted, environment.machine.get("gfx")));
+        let facts = self.stack.iter().map(|(name, wanted)| (name.as_str(), wanted, environment.stack.get(name)));
+        let words = gfx
+            .chain(facts)
+            .map(|(name, wanted, has)| format!("{name} {wanted} (here {})", has.map_or("not read", String::as_str)));
+        words.collect::<Vec<_>>().join(", ")
+    }
+
     fn is_past(&self, today: Date) -> bool {
         self.expires.as_deref().and_then(|day| date(day).ok()).is_some_and(|day| day < today)
     }
@@ -223,6 +268,11 @@ impl Entry {
         let known = |name: &String| self.findings.is_empty() || self.findings.contains(name);
         self.status == Some(case.status.word()) && names(case).iter().all(known)
     }
+}
+
+/// Whether a case was run several times and failed each time.
+fn always_fails(case: &CaseRecord) -> bool {
+    case.tries.len() > 1 && case.tries.iter().all(|each| each.status.meaning() == Meaning::Failed)
 }
 
 /// The baseline that a run makes: its failures, with what the one before said of them, and what that one says of other
@@ -340,6 +390,49 @@ mod tests {
         ] {
             let found = baseline(&format!("[[skip]]\nreason = 'x'\n{entry}"));
             assert_eq!(found.skips("a", &environment(gfx, tool)).is_some(), holds, "{entry} on {gfx}, {tool}");
+        }
+    }
+
+    /// A case that came out so each time, with a finding that nobody expected.
+    fn case(statuses: &[&str]) -> CaseRecord {
+        let tries: Vec<_> =
+            statuses.iter().map(|status| serde_json::json!({ "status": status, "duration": 1.0 })).collect();
+        let check = serde_json::json!({ "check": "devices.count", "as_expected": false, "gaps": [], "findings": [{
+            "id": "one-short", "judgement": "unmet", "subject": "s", "expected": "e", "observed": "o", "source": "x",
+            "confidence": "certain" }] });
+        let text = serde_json::json!({ "id": "a", "title": "", "why": "", "source": "", "status": statuses[0],
+            "findings": [check], "duration": 1.0, "tries": tries });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn what_a_run_shows_of_an_entry_is_told_and_what_always_fails_is_no_flake() {
+        let flaky = "[[flaky]]\ncase = 'a'\nreason = 'x'\n";
+        let known = "[[known]]\ncase = 'a'\nstatus = 'fail'\nreason = 'x'\nfindings = ['devices.count [one-short]'";
+        for (entries, statuses, known, told) in [
+            (flaky, &["fail"][..], true, None),
+            (flaky, &["flaky", "pass", "fail"], true, None),
+            (flaky, &["fail", "fail"], false, Some("[[flaky]] a: a failed 2 of 2 times, which is no flake")),
+            (&format!("{known}]"), &["fail"], true, None),
+            (
+                &format!("{known}, 'devices.ids [gone]']"),
+                &["fail"],
+                true,
+                Some("[[known]] a: of a no longer came: devices.ids [gone]"),
+            ),
+            (
+                &format!("{known}]\nstack = {{ amd-smi = '26.2' }}"),
+                &["fail"],
+                false,
+                Some("[[known]] a: it is for amd-smi 26.2 (here 26.2.1), and excuses nothing here"),
+            ),
+        ] {
+            let (found, environment) = (baseline(entries), environment("gfx942", "26.2.1"));
+            let mut case = case(statuses);
+            case.known = found.knows(&case, &environment);
+            assert_eq!(case.known.is_some(), known, "{entries} {statuses:?}");
+            let all = found.contradicted(&[(&case, &environment)]);
+            assert_eq!(all, told.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{entries} {statuses:?}");
         }
     }
 

@@ -95,6 +95,9 @@ pub struct SideRun {
     pub stack: String,
     /// Cases.
     pub cases: usize,
+    /// Why it came to no end, where it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<String>,
 }
 
 /// Compares.
@@ -109,13 +112,14 @@ pub fn compare(base: &Side, candidate: &Side, rules: Rules) -> Comparison {
     for case in &cases {
         *counts.entry(case.class).or_default() += 1;
     }
-    let exit = exit(&counts, &timings, &memory);
+    let sides = Sides {
+        base: base.runs.iter().map(SideRun::from).collect(),
+        candidate: candidate.runs.iter().map(SideRun::from).collect(),
+    };
+    let exit = exit(&sides, &counts, &timings, &memory);
     Comparison {
         schema: SCHEMA.to_owned(),
-        sides: Sides {
-            base: base.runs.iter().map(SideRun::from).collect(),
-            candidate: candidate.runs.iter().map(SideRun::from).collect(),
-        },
+        sides,
         rules,
         counts,
         cases,
@@ -160,12 +164,13 @@ impl From<&RunRecord> for SideRun {
             cpu_only: run.host.cpu_only,
             stack: named.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", "),
             cases: run.cases.len(),
+            cut_off: (!run.exit.is_an_end()).then(|| run.exit.reason.clone()),
         }
     }
 }
 
 /// The worst decides, as for a run: a regression, then what nobody can tell, then what became better.
-fn exit(counts: &BTreeMap<Class, usize>, timings: &Timings, memory: &Memories) -> Exit {
+fn exit(sides: &Sides, counts: &BTreeMap<Class, usize>, timings: &Timings, memory: &Memories) -> Exit {
     let sum = |wanted: fn(Class) -> bool| -> usize {
         counts.iter().filter(|(class, _)| wanted(**class)).map(|(_, count)| count).sum()
     };
@@ -185,6 +190,8 @@ fn exit(counts: &BTreeMap<Class, usize>, timings: &Timings, memory: &Memories) -
         (4, "there is no case on either side".to_owned())
     } else if untold > 0 {
         (3, format!("{untold} could not be compared"))
+    } else if let Some(run) = sides.base.iter().chain(&sides.candidate).find(|run| run.cut_off.is_some()) {
+        (3, format!("run {} came to no end: what it would have shown was not compared", run.id))
     } else if fixed > 0 {
         (2, format!("{fixed} fixed, and nothing worse"))
     } else {

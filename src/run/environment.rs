@@ -22,7 +22,8 @@ pub struct Environment {
     /// machine its `caller`, and of a CPU that it `computes on` that.
     pub machine: BTreeMap<String, String>,
     /// What an upgrade changes, and what follows from that: `amd-smi`, `amd-smi library`, `rocm`, `driver`, `kernel`,
-    /// `kernel command line`, `memory`, each parameter of the driver as `amdgpu.NAME`, what is planted in a simulated
+    /// `kernel command line`, `memory`, each parameter of the driver as `amdgpu.NAME`, each
+    /// variable of ROCm and torch that was exported as `$NAME`, what is planted in a simulated
     /// machine as `faults`, and what workers of probes had loaded: `torch`, `hip`, `miopen`, `libamdhip64`.
     pub stack: BTreeMap<String, String>,
 }
@@ -69,6 +70,10 @@ impl Environment {
         let parameters = look.tuning.as_ref().and_then(|tuning| tuning.parameters.value());
         for (name, value) in parameters.into_iter().flatten().filter(|(name, _)| name.starts_with("amdgpu.")) {
             put(&mut stack, name, value.value().cloned());
+        }
+        let variables = look.tuning.as_ref().and_then(|tuning| tuning.environment.value());
+        for (name, value) in variables.into_iter().flatten() {
+            put(&mut stack, &format!("${name}"), Some(value.clone()));
         }
         Self { machine, stack }
     }

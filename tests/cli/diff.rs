@@ -224,7 +224,8 @@ fn what_is_no_run_is_refused_with_the_reason() {
     }
     for (args, part) in [
         (&["diff", "nowhere", "host"][..], "neither a run"),
-        (&["diff", "cut", "host"], "cut off"),
+        (&["diff", "cut", "host"], "resume   validate run --resume "),
+        (&["diff", "--base", run.to_str().unwrap(), run.to_str().unwrap(), "--candidate", "host"], "is named twice"),
         (&["diff", "host"], "CANDIDATE"),
         (&["diff", "host", "host", "--format", "pdf"], "known: human, markdown, json, junit, html"),
     ] {
@@ -232,6 +233,17 @@ fn what_is_no_run_is_refused_with_the_reason() {
         assert_eq!(done.code, 64, "{args:?}: {}", done.told());
         assert!(done.stderr.contains(part), "{args:?}: {}", done.stderr);
     }
+    // What was interrupted tells less than it was to, however well that came out.
+    let interrupted = good.replacen("\"code\": 0", "\"code\": 130", 1);
+    assert_ne!(interrupted, good);
+    bench.write("interrupted.json", interrupted);
+    let done = bench.run(&["diff", run.to_str().unwrap(), "interrupted.json"]);
+    assert_eq!(done.code, 3, "{}", done.told());
+    assert!(
+        done.stdout.contains("it came to no end") && done.stdout.contains("came to no end: what"),
+        "{}",
+        done.stdout
+    );
     // Its evidence is below it, and a path that leads out is not followed.
     let record = record(&run);
     let out = good.replace(record.cases[0].evidence.as_ref().unwrap(), "../../host");

@@ -6,9 +6,9 @@ use anyhow::{Context as _, anyhow};
 
 use crate::cli::console;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::results;
 use crate::cli::run::{self, Done};
 use crate::cli::selection::SelectionArgs;
+use crate::cli::{results, resume};
 use crate::compare::{Shapes, Side, of_worker, workers};
 use crate::host::{HOST_FILE, Host};
 use crate::run::{RunRecord, kept_calls};
@@ -78,7 +78,8 @@ impl Input {
             if folder.join("events.jsonl").is_file() {
                 let problem =
                     "a run that was cut off: it has events.jsonl and no run.json, so nothing is known of its end";
-                return Err(Failure::usage(anyhow!("{}: {problem}", folder.display())));
+                let how = resume::how("run", folder);
+                return Err(Failure::usage(anyhow!("{}: {problem}\n{how}", folder.display())));
             }
         }
         if name.join(HOST_FILE).is_file() || name.join("sys").is_dir() {
@@ -116,6 +117,10 @@ impl Input {
                     }
                 },
             };
+            if runs.iter().any(|run: &RunRecord| run.run.id == record.run.id) {
+                let problem = "is named twice on one side: counted twice, it would show more than it does";
+                return Err(Failure::usage(anyhow!("run {} {problem}", record.run.id)));
+            }
             printed(&record, &folder, &mut shapes);
             runs.push(record);
         }

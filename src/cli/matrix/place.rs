@@ -199,13 +199,7 @@ impl PlaceArgs {
     fn stands(&self, host: &Host) -> Result<Vec<(String, Stand)>, Failure> {
         match host {
             Host::Simulated { .. } => Ok(vec![(Engine::Simulated.name().to_owned(), stand::simulated(host)?)]),
-            Host::Real => {
-                let named: Vec<Engine> = self.workers.engines().collect();
-                let engines = if named.is_empty() { vec![Engine::Torch] } else { named };
-                let stand =
-                    |engine: Engine| Ok((engine.name().to_owned(), stand::here(&self.workers, engine, Kind::Gpu)?));
-                engines.into_iter().map(stand).collect()
-            }
+            Host::Real => stand::each(&self.workers, Kind::Gpu),
             Host::Recorded { .. } => Err(Failure::usage(anyhow!("a recording has no GPU that could compute"))),
         }
     }
@@ -215,7 +209,7 @@ impl PlaceArgs {
         let env: String = cell.setting.env.iter().map(|(name, value)| format!(" --env {name}={value}")).collect();
         let place = match &self.host {
             Some(host) => format!("--engine simulated --host {}", quoted(&host.to_string_lossy())),
-            None => format!("--engine {}{}", cell.worker, self.workers.words()),
+            None => self.workers.words_of(&cell.worker),
         };
         format!("validate probe {} {place}{env}", cell.probe.id())
     }

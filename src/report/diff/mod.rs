@@ -79,11 +79,11 @@ fn about(comparison: &Comparison) -> &'static str {
 
 /// The runs of a side: those on the same machine and stack in one line.
 fn side_runs(runs: &[SideRun]) -> Vec<String> {
-    let mut alike: BTreeMap<(&str, &str), Vec<&SideRun>> = BTreeMap::new();
+    let mut alike: BTreeMap<(&str, &str, Option<&str>), Vec<&SideRun>> = BTreeMap::new();
     for run in runs {
-        alike.entry((&run.host, &run.stack)).or_default().push(run);
+        alike.entry((&run.host, &run.stack, run.cut_off.as_deref())).or_default().push(run);
     }
-    let line = |((host, stack), runs): (&(&str, &str), &Vec<&SideRun>)| {
+    let line = |((host, stack, cut_off), runs): (&(&str, &str, Option<&str>), &Vec<&SideRun>)| {
         let ids = match runs.as_slice() {
             [one] => one.id.clone(),
             [first, .., last] => format!("{} runs, {} to {}", runs.len(), first.id, last.id),
@@ -92,7 +92,8 @@ fn side_runs(runs: &[SideRun]) -> Vec<String> {
         let cases: usize = runs.iter().map(|run| run.cases).sum();
         let plural = if cases == 1 { "" } else { "s" };
         let stack = if stack.is_empty() { String::new() } else { format!("; {stack}") };
-        format!("{ids} on {host}, {cases} case{plural}{stack}")
+        let cut_off = cut_off.map(|why| format!("; it came to no end: {why}")).unwrap_or_default();
+        format!("{ids} on {host}, {cases} case{plural}{stack}{cut_off}")
     };
     alike.iter().map(line).collect()
 }
