@@ -10,15 +10,25 @@ use crate::matrix::record::{CellRecord, CellRun};
 use crate::report::{ReportError, tame};
 
 use super::Shown;
-use super::words::{SIMULATED, Told, beside, column, run_line};
+use super::words::{MARKS, SIMULATED, Told, Verdict, beside, column, run_line};
 
 #[derive(Template)]
 #[template(path = "matrix/page.html")]
 struct Page<'a> {
     simulated: Option<&'a str>,
     runs: Vec<String>,
+    cells: usize,
+    outcomes: Vec<Outcome>,
     counts: Option<String>,
     data: Data,
+}
+
+/// Cells that came out alike: what the first screen says, and the legend of the grid.
+struct Outcome {
+    mark: &'static str,
+    means: &'static str,
+    cells: usize,
+    rank: u8,
 }
 
 /// What the script reads.
@@ -30,6 +40,8 @@ struct Data {
     texts: Vec<String>,
     cells: Vec<Cell>,
     reported: Vec<Told>,
+    /// How a verdict is written, with its mark, by how the reports name it.
+    verdicts: Vec<(Verdict, String)>,
 }
 
 /// A cell; texts by their place.
@@ -85,31 +97,62 @@ pub(super) fn render(shown: Shown<'_>) -> Result<Vec<u8>, ReportError> {
         }
         false => (Vec::new(), None),
     };
-    let data =
-        Data { rows: grid.rows.iter().map(ToString::to_string).collect(), columns, texts: texts.all, cells, reported };
+    let shown_cells: Vec<&CellRecord> = shown.runs.iter().flat_map(|run| &run.cells).collect();
+    let data = Data {
+        rows: grid.rows.iter().map(ToString::to_string).collect(),
+        columns,
+        texts: texts.all,
+        cells,
+        reported,
+        verdicts: Verdict::ALL
+            .iter()
+            .map(|verdict| (*verdict, format!("{} {}", verdict.mark(), verdict.name())))
+            .collect(),
+    };
     let page = Page {
         simulated: (shown.provenance() == Provenance::Simulated).then_some(SIMULATED),
         runs: shown.runs.iter().map(run_line).collect(),
+        cells: shown_cells.len(),
+        outcomes: outcomes(&shown_cells),
         counts,
         data,
     };
     Ok(tame::page(&page.render()?).into_bytes())
 }
 
-fn of(cell: &CellRecord, at: (usize, usize), texts: &mut Texts) -> Cell {
-    let status = cell.status();
-    let word = status.as_ref().map_or("not run", |status| status.word().name());
-    // As the marks are ordered: what passed is the least interesting.
-    let rank = status.as_ref().map_or(1, |status| match mark(status) {
+/// A cell in which nothing ran.
+const NOT_RUN: &str = "not run";
+
+/// What passed is the least interesting.
+fn rank(mark: &str) -> u8 {
+    match mark {
         "+" => 0,
-        "?" => 1,
         "~" => 2,
         "C" | "E" => 3,
         "≠" => 4,
         "X" => 5,
         "K" => 6,
-        _ => 7,
-    });
+        "H" => 7,
+        _ => 1,
+    }
+}
+
+/// How many came out how, in the order of the legend; what is not there is not told.
+fn outcomes(cells: &[&CellRecord]) -> Vec<Outcome> {
+    let marks: Vec<&str> = cells.iter().map(|cell| cell.status().as_ref().map_or("", mark)).collect();
+    let of = |(mark, means)| Outcome {
+        mark,
+        means,
+        cells: marks.iter().filter(|each| **each == mark).count(),
+        rank: rank(mark),
+    };
+    MARKS.into_iter().chain([("", NOT_RUN)]).map(of).filter(|outcome| outcome.cells > 0).collect()
+}
+
+fn of(cell: &CellRecord, at: (usize, usize), texts: &mut Texts) -> Cell {
+    let status = cell.status();
+    let word = status.as_ref().map_or(NOT_RUN, |status| status.word().name());
+    let rank = rank(status.as_ref().map_or("", mark));
     let mut more = Vec::new();
     let mut tell = |label: &str, text: String| {
         if !text.is_empty() {

@@ -12,11 +12,7 @@ use crate::report::tame::one_line;
 use crate::report::{Paper, Style};
 
 use super::Shown;
-use super::words::{SIMULATED, Told, Verdict, beside, column, run_line};
-
-/// What the marks of the grid mean.
-const LEGEND: &str =
-    "+ passed  ~ flaky  X crashed  H hung  ≠ wrong numbers  E error  K kernel fault  C on the CPU  ? not evaluated";
+use super::words::{MARKS, SIMULATED, Told, Verdict, beside, column, run_line};
 
 pub(super) fn render(shown: Shown<'_>, paper: Paper) -> String {
     let mut out = String::new();
@@ -63,7 +59,8 @@ fn grid(shown: Shown<'_>, paper: Paper, out: &mut String) {
         table.add_row(std::iter::once(Field::new(one_line(&row.to_string()))).chain(fields));
     }
     put(&table, out);
-    let _ = writeln!(out, "\n{LEGEND}");
+    let legend = MARKS.map(|(mark, means)| format!("{mark} {means}"));
+    let _ = writeln!(out, "\n{}", legend.join("  "));
     not_run(shown, out);
 }
 

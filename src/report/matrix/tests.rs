@@ -97,6 +97,16 @@ fn simulated_runs_are_marked_on_every_page_and_hardware_is_not() {
 }
 
 #[test]
+fn the_page_says_first_how_many_cells_came_out_how_and_asks_nothing_of_a_network() {
+    let page = rendered(Kind::Html, &[example()], false);
+    let outcome = |mark: &str, told: &str| page.contains(&format!("<b>{mark}</b> <span>{told}</span>"));
+    assert!(page.contains("<b>3 cells</b>"));
+    assert!(outcome("+", "1 passed") && outcome("~", "1 flaky") && outcome("", "1 not run"));
+    assert!(!page.contains("crashed</span>"), "what is not there is not told");
+    assert!(page.contains("default-src 'none'"));
+}
+
+#[test]
 fn every_report_stands_in_every_format_with_its_source_and_confidence() {
     for &kind in Kind::ALL {
         let text = rendered(kind, &[example()], true);

@@ -13,6 +13,19 @@ use super::Shown;
 pub(super) const SIMULATED: &str = "SIMULATED: no GPU took part. It shows that the harness would see each of these failures, \
                                     and no more: nothing about any chip";
 
+/// What the marks of the grid mean, in the order in which they are told.
+pub(super) const MARKS: [(&str, &str); 9] = [
+    ("+", "passed"),
+    ("~", "flaky"),
+    ("X", "crashed"),
+    ("H", "hung"),
+    ("≠", "wrong numbers"),
+    ("E", "error"),
+    ("K", "kernel fault"),
+    ("C", "on the CPU"),
+    ("?", "not evaluated"),
+];
+
 /// One report beside what was seen.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Told {
@@ -42,6 +55,8 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
+    pub(super) const ALL: [Self; 4] = [Self::Agrees, Self::Disagrees, Self::NotRepresentable, Self::NotRun];
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Agrees => "agrees",
