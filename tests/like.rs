@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod scratch;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -9,7 +11,7 @@ use std::process::{Command, Output};
 use rocvet::sim::{Caller, Machine, machine_names};
 
 fn validate(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_validate")).args(args).current_dir(folder).output().unwrap()
+    Command::new(scratch::validate()).args(args).current_dir(folder).output().unwrap()
 }
 
 fn told(output: &Output) -> String {
@@ -33,7 +35,7 @@ fn again(folder: &Path, options: &str) -> (Machine, Machine, String) {
 }
 
 fn check(options: &[String]) {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = scratch::folder();
     for options in options {
         let (was, is, told) = again(folder.path(), options);
         assert_eq!(was, is, "{options}\n{told}");
@@ -80,7 +82,7 @@ fn faults_that_the_trees_show_are_recognised() {
 
 #[test]
 fn a_machine_that_is_refused_is_refused_with_the_reason() {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = scratch::folder();
     let run = |args: &[&str]| validate(folder.path(), args);
     run(&["shim", "sim", "--machine", "mi300x", "--fault", "driver_missing"]);
     run(&["record", "rec", "--host", "sim"]);
@@ -93,7 +95,7 @@ fn a_machine_that_is_refused_is_refused_with_the_reason() {
 /// Nothing but a kernel's trees: what amd-smi is remains open, and is said to.
 #[test]
 fn a_folder_of_trees_is_enough() {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = scratch::folder();
     let run = |args: &[&str]| validate(folder.path(), args);
     run(&["shim", "sim", "--machine", "mi308x", "--compute", "CPX", "--memory", "NPS4", "--gpus", "2"]);
     fs::create_dir(folder.path().join("trees")).unwrap();

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![expect(clippy::print_stdout, reason = "the counts are what is reported")]
 
+mod scratch;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use rocvet::sim::{Fault, machine_named};
 
 /// Runs the probe of a cell on a machine with these faults.
 fn play(play: &Play, faults: &[Fault]) -> Vec<Seen> {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = scratch::folder();
     let mut machine = machine_named(&play.machine).unwrap();
     machine.faults = faults.to_vec();
     create(folder.path(), &machine, Faces::Both).unwrap();
@@ -40,8 +42,8 @@ fn play(play: &Play, faults: &[Fault]) -> Vec<Seen> {
 }
 
 fn stand(host: &Path, play: &Play) -> Stand {
-    let validate = PathBuf::from(env!("CARGO_BIN_EXE_validate"));
-    let stand = Stand::simulated(&validate, host, host.join(KMSG_FILE));
+    let validate = scratch::validate();
+    let stand = Stand::simulated(validate, host, host.join(KMSG_FILE));
     let env = play.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
     // A worker that hangs has said hello, and then nothing: it need not be waited for as long as a real one.
     let limits = Limits {

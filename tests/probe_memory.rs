@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![expect(clippy::disallowed_methods, reason = "the tests write hosts")]
 
-use std::path::PathBuf;
+mod scratch;
+
 use std::time::Duration;
 
 use rocvet::domain::{AllocMode, ComputeMode, MemoryMode, Status};
@@ -26,7 +27,7 @@ struct Bed {
 
 impl Bed {
     fn of(machine: Machine) -> Self {
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let dir = scratch::folder();
         create(dir.path(), &machine, Faces::Both).unwrap();
         let host = Host::open(dir.path()).unwrap();
         let asking = Asking { deadline: Duration::ZERO, cancel: Cancel::new() };
@@ -45,13 +46,13 @@ impl Bed {
 
     /// Runs a probe with this planted, and with these variables.
     fn run(&self, fault: Option<&str>, probe: &str, env: &[(&str, &str)]) -> ProbeRun {
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let dir = scratch::folder();
         let faults = fault.map(|name| format!("probe={name}").parse().unwrap()).into_iter().collect();
         create(dir.path(), &Machine { faults, ..self.machine.clone() }, Faces::Tool).unwrap();
         let log = dir.path().join(KMSG_FILE);
         std::fs::write(&log, "").unwrap();
-        let validate = PathBuf::from(env!("CARGO_BIN_EXE_validate"));
-        let mut stand = Stand::simulated(&validate, dir.path(), log);
+        let validate = scratch::validate();
+        let mut stand = Stand::simulated(validate, dir.path(), log);
         stand.look = Some(self.seen.clone());
         stand.worker.env.extend(env.iter().map(|(name, value)| (name.into(), value.into())));
         stand.run(&Request::new(probe.parse().unwrap(), Kind::Gpu), &Cancel::new()).unwrap()

@@ -8,6 +8,8 @@
     reason = "the tests write hosts, start children and say figures"
 )]
 
+mod scratch;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -34,7 +36,7 @@ use rocvet::witness::kernel_log::KernelLog;
 use tempfile::TempDir;
 
 fn validate() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_validate"))
+    scratch::validate().to_owned()
 }
 
 /// A simulated machine with this planted, and the worker on its GPU.
@@ -44,7 +46,7 @@ struct Bench {
 
 impl Bench {
     fn with(fault: Option<&str>) -> Self {
-        let host = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let host = scratch::folder();
         let mut machine = machine_named("rx6800xt").unwrap();
         machine.faults = fault.map(|name| format!("probe={name}").parse::<Fault>().unwrap()).into_iter().collect();
         create(host.path(), &machine, Faces::Tool).unwrap();
@@ -273,7 +275,7 @@ struct Watched {
 
 impl Watched {
     fn with(fault: Option<&str>) -> Self {
-        let host = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let host = scratch::folder();
         let mut machine = machine_named("rx6800xt").unwrap();
         machine.faults = fault.map(|name| format!("probe={name}").parse::<Fault>().unwrap()).into_iter().collect();
         create(host.path(), &machine, Faces::Both).unwrap();
@@ -362,7 +364,7 @@ fn a_worker_that_shows_nothing_itself_is_believed_where_the_driver_saw_it() {
 
 /// A stand on the GPU of a simulated machine with this planted, its trees shown.
 fn stand(fault: &str) -> (TempDir, Stand) {
-    let host = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let host = scratch::folder();
     let mut machine = machine_named("rx6800xt").unwrap();
     machine.faults = vec![format!("probe={fault}").parse::<Fault>().unwrap()];
     create(host.path(), &machine, Faces::Both).unwrap();

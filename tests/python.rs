@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 #![expect(clippy::disallowed_methods, reason = "the tests write scripts, start children and read the environment")]
 
+mod scratch;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -120,7 +122,7 @@ struct Bench {
 
 impl Bench {
     fn of(interpreter: &str) -> Self {
-        Self { interpreter: interpreter.into(), folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() }
+        Self { interpreter: interpreter.into(), folder: scratch::folder() }
     }
 
     /// A program that does this first, in Python, and is the worker then.
@@ -138,7 +140,7 @@ impl Bench {
 }
 
 fn stand(interpreter: &Path, on: Kind) -> Stand {
-    let worker = Worker::python(env!("CARGO_BIN_EXE_validate").as_ref(), interpreter);
+    let worker = Worker::python(scratch::validate(), interpreter);
     let limits = Limits { settle: Duration::ZERO, silence: Duration::from_secs(300), ..Limits::default() };
     Stand { limits, ..Stand::here(Engine::Python, worker, on) }
 }

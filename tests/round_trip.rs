@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod scratch;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +25,7 @@ fn asking() -> Asking {
 }
 
 fn open(dir: &Path) -> Host {
-    Host::open(dir).unwrap().with_program(env!("CARGO_BIN_EXE_validate"))
+    Host::open(dir).unwrap().with_program(scratch::validate())
 }
 
 fn all(host: &Host) -> Snapshot {

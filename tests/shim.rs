@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod scratch;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -14,8 +16,6 @@ use rocvet::sim::{Kernel, Machine, machine_named};
 use rocvet::witness::kfd::read_kfd;
 use tempfile::TempDir;
 
-const VALIDATE: &str = env!("CARGO_BIN_EXE_validate");
-
 /// A simulated host with its `bin/amd-smi`.
 struct Shim {
     folder: TempDir,
@@ -24,9 +24,9 @@ struct Shim {
 impl Shim {
     fn new(machine: &Machine) -> Self {
         // On the file system of the executable, so that it can be linked.
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let folder = scratch::folder();
         create(folder.path(), machine, Faces::Both).unwrap();
-        install_program(folder.path(), Path::new(VALIDATE)).unwrap();
+        install_program(folder.path(), scratch::validate()).unwrap();
         Self { folder }
     }
 
@@ -187,7 +187,7 @@ fn a_copy_outside_any_host_refuses() {
     let bin = folder.path().join("bin");
     fs::create_dir(&bin).unwrap();
     let copy = bin.join("amd-smi");
-    fs::copy(VALIDATE, &copy).unwrap();
+    fs::copy(scratch::validate(), &copy).unwrap();
     let output = run(Command::new(&copy).arg("list"), "");
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(69) && complaint.contains("stands in no host"), "{output:?}");
@@ -196,7 +196,7 @@ fn a_copy_outside_any_host_refuses() {
 #[test]
 fn our_own_spawner_names_the_host_in_the_environment() {
     let shim = Shim::new(&machine("mi300x", &[]));
-    let mut command = Command::new(VALIDATE);
+    let mut command = Command::new(scratch::validate());
     let command = command.arg0("amd-smi").arg("list").stdin(Stdio::null()).env_clear();
     let output = command.env("ROCVET_HOST", shim.dir()).output().unwrap();
     assert_eq!((output.status.code(), text(&output).contains("GPU: 0")), (Some(0), true), "{output:?}");

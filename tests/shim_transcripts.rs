@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod scratch;
+
 #[path = "conformance/case.rs"]
 #[allow(dead_code, reason = "the writes that the driver saw are looked at in process only")]
 mod case;
@@ -17,8 +19,6 @@ use std::process::{Command, Stdio};
 
 use case::Case;
 use compare::{Outcome, Played};
-
-const VALIDATE: &str = env!("CARGO_BIN_EXE_validate");
 
 /// At least one for each of: a query in each format, several GPUs, a set that works, one that the driver refuses, a
 /// question that is answered or not, a user, a guest, a broken machine, help, a wrong argument.
@@ -66,9 +66,9 @@ fn a_transcript_of_another_machine_is_told_apart() {
 /// Builds the host of a transcript and makes its call.
 fn play(case: &Case) -> Played {
     // On the file system of the executable, so that it can be linked.
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = scratch::folder();
     let machine = &case.machine;
-    let mut shim = Command::new(VALIDATE);
+    let mut shim = Command::new(scratch::validate());
     shim.arg("shim").arg(folder.path());
     shim.args(["--machine", &format!("reference-{}", machine.part), "--amd-smi", &case.tool]);
     shim.args(["--compute", &machine.compute, "--memory", &machine.memory, "--gpus", &machine.gpus.to_string()]);

@@ -1,5 +1,6 @@
 //! Every exit code that a command can end with, and what it says then.
 
+use super::interrupt::children;
 use super::support::{Bench, COUNT, record, scenario};
 
 struct Case {
@@ -154,13 +155,10 @@ fn a_tool_of_ours_that_breaks_is_70_and_loses_no_case() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before its first case");
         std::thread::yield_now();
     }
-    // Not while the first case still makes its host: making it would make the folder again. Then it hangs for seconds.
-    let made =
-        || walkdir::WalkDir::new(bench.path("scratch")).into_iter().flatten().any(|e| e.file_name() == "state.json");
-    while !made() {
+    // Not while the first case still makes its host: making it would make the folder again. Once its tool is there it hangs.
+    while children(&bench.path("scratch")).is_empty() {
         std::thread::yield_now();
     }
-    std::thread::sleep(std::time::Duration::from_millis(500));
     std::fs::rename(bench.path("scratch"), bench.path("gone")).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(70));
     let record = record(&bench.only_run("r"));

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::support::{Bench, COUNT, events, record, scenario};
 
 /// Processes whose environment names a host below `folder`: our own simulated tools.
-fn children(folder: &Path) -> Vec<u32> {
+pub fn children(folder: &Path) -> Vec<u32> {
     let mark = format!("ROCVET_HOST={}", folder.display());
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

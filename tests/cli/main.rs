@@ -28,6 +28,8 @@ mod results;
 mod resume;
 mod run_probes;
 mod schemas;
+#[path = "../scratch/mod.rs"]
+mod scratch;
 mod shrink;
 mod support;
 mod workers;

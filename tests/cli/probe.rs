@@ -182,7 +182,7 @@ fn engines_devices_and_workers_that_do_not_go_together_are_refused() {
 /// reference engine is a worker like any other.
 fn by_script(script: &str, args: &[&str]) -> Done {
     let bench = Bench::new();
-    let validate = assert_cmd::cargo::cargo_bin!("validate").display();
+    let validate = super::scratch::validate().display();
     bench.write("worker", format!("#!/bin/sh\nVALIDATE={validate}\n{script}\n"));
     std::fs::set_permissions(bench.path("worker"), std::fs::Permissions::from_mode(0o755)).unwrap();
     bench.run(&[&["probe", "matmul/f32/8x8x8", "--worker", "torch=worker"], args].concat())
@@ -223,7 +223,9 @@ fn a_program_that_is_no_engine_stops_at_once_and_one_that_is_killed_is_a_finding
 
 #[test]
 fn a_soak_runs_its_probes_in_turn_until_the_time_is_over() {
-    let done = planted(None, &["softmax/f32/8x8", "--soak", "2s"]);
+    // On a machine that is busy the first may need the two seconds for itself; it is said then, and more time is enough.
+    let soak = |time| planted(None, &["softmax/f32/8x8", "--soak", time]);
+    let done = Some(soak("2s")).filter(|done| done.code == 0).unwrap_or_else(|| soak("20s"));
     assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
     for id in ["matmul/f32/8x8x8", "softmax/f32/8x8"] {
         let line = done.stdout.lines().find(|line| line.contains(id)).unwrap();

@@ -9,6 +9,8 @@ use std::time::Duration;
 use rocvet::run::{Event, RunRecord};
 use tempfile::TempDir;
 
+use super::scratch;
+
 /// Where a test works: nothing of it outlives the test, and nothing of the caller's environment reaches it.
 pub struct Bench {
     folder: TempDir,
@@ -23,8 +25,7 @@ pub struct Done {
 
 impl Bench {
     pub fn new() -> Self {
-        // Below target/, so that a simulated host can link the executable.
-        Self { folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() }
+        Self { folder: scratch::folder() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -40,7 +41,7 @@ impl Bench {
 
     /// `validate`, not started yet.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("validate"));
+        let mut command = Command::new(scratch::validate());
         // A terminal behind any stream would change the width of what is printed.
         command.stdin(Stdio::null());
         command.args(args).current_dir(self.folder.path()).env("HOME", self.folder.path());
@@ -60,7 +61,7 @@ impl Bench {
         let program = alone.join("validate");
         if !program.exists() {
             fs::create_dir_all(&alone).unwrap();
-            fs::hard_link(assert_cmd::cargo::cargo_bin!("validate"), &program).unwrap();
+            fs::hard_link(scratch::validate(), &program).unwrap();
         }
         let mut command = Command::new(program);
         command.stdin(Stdio::null()).args(args).current_dir(self.folder.path()).env("HOME", self.folder.path());
