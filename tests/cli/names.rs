@@ -2,8 +2,8 @@
 
 use super::support::{Bench, COUNT, scenario, snapshot};
 
-const COMMANDS: [&str; 10] =
-    ["run", "list", "explain", "schema", "shim", "record", "diff", "bundle", "completions", "man"];
+const COMMANDS: [&str; 11] =
+    ["run", "list", "explain", "schema", "shim", "record", "diff", "bundle", "shrink", "completions", "man"];
 
 #[test]
 fn help_is_reviewed_text() {
