@@ -30,8 +30,10 @@ pub fn note(given: &BTreeSet<String>, how: How) {
 fn told(exported: &BTreeMap<String, String>, given: &BTreeSet<String>, how: How) -> Option<String> {
     let dropped = exported.iter().filter(|(name, _)| !given.contains(*name) && !INHERITED.contains(&name.as_str()));
     let dropped: Vec<_> = dropped.collect();
+    if dropped.is_empty() {
+        return None;
+    }
     let how = match how {
-        _ if dropped.is_empty() => return None,
         How::Option => {
             let option = |(name, value): &(&String, &String)| format!(" --env {}", quoted(&format!("{name}={value}")));
             format!("to pass them:{}", dropped.iter().map(option).collect::<String>())
