@@ -29,6 +29,11 @@ const NOT_SIMULATED: &[(CheckId, &str, &str)] = &[
         "partitions-differ",
         "the simulated gpu_metrics count what the mode makes, or nothing",
     ),
+    (
+        CheckId::KernelEffective,
+        "other-gpu-only",
+        "the GPUs of a simulated machine are of one model; src/check/tests/ makes two",
+    ),
     (CheckId::DevicesIds, "index-hole", "the simulated tool numbers what it lists, as the real one does"),
     (CheckId::WitnessCount, "hip-differs", "a simulated machine has no HIP runtime; src/check/tests/ makes it"),
     (CheckId::WitnessMemory, "hip-differs", "a simulated machine has no HIP runtime; src/check/tests/ makes it"),

@@ -185,4 +185,8 @@ fn an_override_changes_the_isa_that_a_device_is_taken_for() {
     };
     assert_eq!(isa(&[]), "gfx1031");
     assert_eq!(isa(&[("HSA_OVERRIDE_GFX_VERSION", "10.3.0")]), "gfx1030");
+    // One node's comes before that for all, and concerns no other.
+    assert_eq!(isa(&[("HSA_OVERRIDE_GFX_VERSION_1", "10.3.0")]), "gfx1030");
+    assert_eq!(isa(&[("HSA_OVERRIDE_GFX_VERSION", "10.3.0"), ("HSA_OVERRIDE_GFX_VERSION_1", "10.1.2")]), "gfx1012");
+    assert_eq!(isa(&[("HSA_OVERRIDE_GFX_VERSION_7", "10.3.0")]), isa(&[]));
 }

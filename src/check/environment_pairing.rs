@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{CheckId, Confidence, DeviceKind, MajorMinor, TorchVersion};
-use crate::tuning::{Build, FitKind, Ground, Isa, Loaded, Stack, effective_isa, fits, loaded};
+use crate::tuning::{Build, FitKind, Ground, Isa, Loaded, Stack, effective_isas, fits, loaded};
 use crate::witness::{Observations, ProbeCame, ProbeDone, ProbeProcess, TuningFacts};
 
 use super::about::{About, FindingAbout, Needs};
@@ -86,7 +86,7 @@ fn of_names(collector: &mut Collector, torch: Option<TorchVersion>, tuning: &Tun
     }
     let stack = Stack { torch: torch.map(|torch| torch.torch), rocm, kernel: ground.kernel };
     let none = BTreeMap::new();
-    told(collector, &stack, &isas(ground, tuning.environment.value().unwrap_or(&none)), "");
+    told(collector, &stack, &effective_isas(tuning.environment.value().unwrap_or(&none), ground), "");
 }
 
 fn processes(probe: &ProbeDone) -> &[ProbeProcess] {
@@ -112,7 +112,9 @@ fn of_probes(
 ) {
     let on_gpu = probes.iter().filter(|probe| probe.on == DeviceKind::Gpu);
     let stacks = groups(collector, on_gpu, &|process| match loaded(&process.libraries) {
-        Some(loaded) => Ok((loaded, environment_of(process).map(|environment| isas(ground, &environment.has)))),
+        Some(loaded) => {
+            Ok((loaded, environment_of(process).map(|environment| effective_isas(&environment.has, ground))))
+        }
         None => Err((GapKind::NotReported, "the worker ended before it had said which torch it loaded".to_owned())),
     });
     for Group { whose, first: (loaded, isas) } in stacks {
@@ -167,11 +169,6 @@ fn rocm(
             None
         }
     }
-}
-
-/// What each GPU is, and what it passes for in an environment.
-fn isas(ground: &Ground, environment: &BTreeMap<String, String>) -> Vec<Isa> {
-    ground.isas.iter().map(|native| effective_isa(environment, native)).collect()
 }
 
 fn told(collector: &mut Collector, stack: &Stack, isas: &[Isa], whose: &str) {

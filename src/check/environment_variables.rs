@@ -94,11 +94,11 @@ pub(super) fn evaluate(demand: &Demand, seen: &Observations) -> Evaluation {
         collector.gap(GapKind::NotReported, "the environment", "nobody asked");
         return collector.finish();
     };
-    let isas = Ground::of(look).isas;
+    let ground = Ground::of(look);
     if seen.probes.is_empty() {
         match &tuning.environment {
             Reading::Value(environment) => {
-                judge(&mut collector, demand, environment, &On { isas: &isas, rocm: installed(tuning), whose: "" });
+                judge(&mut collector, demand, environment, &On { ground: &ground, rocm: installed(tuning), whose: "" });
             }
             absent @ (Reading::NotApplicable | Reading::NotReported | Reading::Malformed { .. }) => {
                 collector.gap(GapKind::NotReported, "the environment", absent.absence().unwrap_or_default());
@@ -116,14 +116,14 @@ pub(super) fn evaluate(demand: &Demand, seen: &Observations) -> Evaluation {
     for Group { whose, first: (environment, rocm) } in environments {
         let whose = format!(" in {whose}");
         given(&mut collector, environment, &whose);
-        judge(&mut collector, demand, &environment.has, &On { isas: &isas, rocm, whose: &whose });
+        judge(&mut collector, demand, &environment.has, &On { ground: &ground, rocm, whose: &whose });
     }
     collector.finish()
 }
 
 /// On what an environment is judged, and whose it is: nothing, or ` in matmul/f32/8x8x8 on the GPU`.
 struct On<'a> {
-    isas: &'a [String],
+    ground: &'a Ground,
     rocm: Option<MajorMinor>,
     whose: &'a str,
 }
@@ -151,7 +151,7 @@ fn given(collector: &mut Collector, environment: &WorkerEnvironment, whose: &str
 }
 
 fn judge(collector: &mut Collector, demand: &Demand, environment: &BTreeMap<String, String>, on: &On<'_>) {
-    let &On { isas, rocm, whose } = on;
+    let &On { ground, rocm, whose } = on;
     for (name, value) in demand.required() {
         let subject = format!("{name}{whose}");
         match environment.get(name) {
@@ -172,10 +172,10 @@ fn judge(collector: &mut Collector, demand: &Demand, environment: &BTreeMap<Stri
         }
     }
     let all = format!("the environment{whose}");
-    if isas.is_empty() && !environment.is_empty() {
+    if ground.isas.is_empty() && !environment.is_empty() {
         collector.gap(GapKind::NotReported, all.as_str(), "no GPU is known: what changes nothing here cannot be told");
     }
-    let found = settings(environment, isas, rocm);
+    let found = settings(environment, ground, rocm);
     if found.is_empty() && environment.is_empty() {
         collector.met(all, "variables that act", "none of ROCm or torch is set");
     }

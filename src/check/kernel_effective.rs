@@ -2,7 +2,7 @@
 
 use crate::domain::{CheckId, Confidence, Reading};
 use crate::facts;
-use crate::tuning::{Asks, Effect, Ground, Ineffective, Standing, asks, repeated, standings};
+use crate::tuning::{Asks, Effect, Ground, Ineffective, Standing, asks, repeated, standing, standings};
 use crate::witness::{ModuleState, Observations, Snapshot};
 
 use super::about::{About, FindingAbout, Needs};
@@ -20,6 +20,11 @@ pub(super) const ABOUT: About = About {
             id: "no-op",
             what: "A parameter is set to what is in force anyway.",
             next: "take it out, so that nobody takes it for a cure",
+        },
+        FindingAbout {
+            id: "other-gpu-only",
+            what: "A parameter changes nothing on this GPU, and something on another one of the same machine.",
+            next: "decide by the other GPU: it is one setting for all of them, and to take it out changes that one; name it with the results of each",
         },
         FindingAbout {
             id: "not-effective",
@@ -60,14 +65,15 @@ pub(super) fn evaluate(seen: &Observations) -> Evaluation {
     unread(&mut collector, &asks);
     let standings = standings(look, &ground, &asks);
     for standing in &standings {
-        judge(&mut collector, standing);
+        judge(&mut collector, standing, &standing.counts_on(&standings));
     }
     for (first, later) in repeated(&asks) {
         let observed = format!("{} ({}), then {} ({})", first.value, first.place, later.value, later.place);
-        let id = if first.value == later.value { "duplicate" } else { "contradictory" };
+        let same = facts::parameter_holds(&first.name, &first.value, &later.value);
+        let id = if same { "duplicate" } else { "contradictory" };
         collector.unmet(id, first.name.as_str(), "set once", observed);
     }
-    opposites(&mut collector, &asks);
+    opposites(&mut collector, look, &ground, &asks);
     fragment(&mut collector, look, &standings);
     if standings.iter().all(|standing| standing.effect == Effect::NotSet) && asks.unread.is_empty() {
         collector.met("the driver", "parameters that count", "none is set: the driver's defaults");
@@ -111,8 +117,9 @@ pub(super) fn kind_of(why: &str) -> GapKind {
     if refused { GapKind::NoPermission } else { GapKind::NotReported }
 }
 
-fn judge(collector: &mut Collector, standing: &Standing) {
+fn judge(collector: &mut Collector, standing: &Standing, elsewhere: &[&Standing]) {
     let subject = match (&standing.asked, standing.gfx.as_str()) {
+        (Some(ask), "") if ask.value.is_empty() => standing.name.clone(),
         (Some(ask), "") => format!("{}={}", standing.name, ask.value),
         (Some(ask), gfx) => format!("{}={} on {gfx}", standing.name, ask.value),
         (None, "") => standing.name.clone(),
@@ -122,15 +129,22 @@ fn judge(collector: &mut Collector, standing: &Standing) {
         Some(ask) => format!("{} ({})", standing.effect, ask.place),
         None => standing.effect.to_string(),
     };
+    if !elsewhere.is_empty() {
+        let others = elsewhere.iter().map(|other| format!("on {}: {}", other.gfx, other.effect)).collect::<Vec<_>>();
+        let observed = format!("{observed}; {}", others.join("; "));
+        collector.unmet("other-gpu-only", subject, "a change", observed);
+        return;
+    }
     match &standing.effect {
         Effect::NotSet => {}
         Effect::NoOp { .. } => collector.unmet("no-op", subject, "a change", observed),
         Effect::Changes { .. } => collector.met(subject, "a change that is in force", observed),
-        Effect::NotEffective(Ineffective::NoSuch { .. }) => {
+        Effect::NotEffective(Ineffective::NoSuch { .. } | Ineffective::Comment) => {
             collector.unmet("unknown-name", subject, "a parameter of the driver", observed);
         }
         Effect::NotEffective(
             Ineffective::WrittenAtRunTime { .. }
+            | Ineffective::Contested { .. }
             | Ineffective::Rejected { .. }
             | Ineffective::WrongAsic { .. }
             | Ineffective::Overridden { .. }
@@ -141,11 +155,17 @@ fn judge(collector: &mut Collector, standing: &Standing) {
     }
 }
 
-/// `iommu=pt` asks for what `off` takes away.
-fn opposites(collector: &mut Collector, asks: &Asks) {
-    let has = |name: &str, value: &str| asks.of(name).iter().any(|ask| ask.value == value);
-    if has("iommu", "pt") && has("amd_iommu", "off") {
-        collector.unmet("contradictory", "iommu=pt", "an IOMMU to pass through", "amd_iommu=off (/proc/cmdline)");
+/// Settings of which one takes away what the other asks for.
+fn opposites(collector: &mut Collector, look: &Snapshot, ground: &Ground, asks: &Asks) {
+    let in_force = |[name, value]: &[String; 2]| {
+        let found = standing(name, look, ground, asks).into_iter().filter_map(|standing| standing.in_force);
+        found.into_iter().any(|found| facts::parameter_holds(name, &found, value))
+    };
+    for each in facts::opposites() {
+        if in_force(&each.asked) && in_force(&each.against) {
+            let observed = format!("{} (/proc/cmdline)", each.against.join("="));
+            collector.unmet("contradictory", each.asked.join("="), each.wants.as_str(), observed);
+        }
     }
 }
 

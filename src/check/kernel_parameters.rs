@@ -1,8 +1,8 @@
 //! `kernel.parameters`: parameters that a scenario requires are in force, and those that it bans are not.
 
-use crate::domain::{Ban, CheckId, Confidence, Demand, Reading};
-use crate::facts::{self, ParameterKind};
-use crate::tuning::{Asks, Effect, Ground, Standing, asks, standing};
+use crate::domain::{Ban, CheckId, Confidence, Demand};
+use crate::facts;
+use crate::tuning::{Effect, Ground, Ineffective, Standing, asks, standing};
 use crate::witness::Observations;
 
 use super::about::{About, FindingAbout, Needs};
@@ -43,17 +43,13 @@ pub(super) fn evaluate(demand: &Demand, seen: &Observations) -> Evaluation {
     }
     let ground = Ground::of(look);
     let asks = asks(look, &ground);
-    let of = |name: &str| match facts::parameter(name).filter(|each| each.kind != ParameterKind::Boot) {
-        Some(parameter) => standing(parameter, look, &ground, &asks),
-        None => vec![bare(name, &asks, shown(seen, name))],
-    };
     for (name, value) in demand.required() {
-        for standing in of(name) {
-            require(&mut collector, &standing, value, &asks);
+        for standing in standing(name, look, &ground, &asks) {
+            require(&mut collector, &standing, value);
         }
     }
     for ban in demand.banned() {
-        for standing in of(&ban.name) {
+        for standing in standing(&ban.name, look, &ground, &asks) {
             forbid(&mut collector, &standing, ban);
         }
     }
@@ -64,84 +60,84 @@ pub(super) fn evaluate(demand: &Demand, seen: &Observations) -> Evaluation {
     collector.finish()
 }
 
-/// A parameter of which no table says anything, or a word of the command line: as it was asked, or as its file shows.
-fn bare(name: &str, asks: &Asks, shown: Reading<String>) -> Standing {
-    let asked = asks.of(name).last().map(|ask| (*ask).clone());
-    let in_force =
-        shown.value().cloned().or_else(|| asked.as_ref().filter(|_| !name.contains('.')).map(|ask| ask.value.clone()));
-    let effect = match (&shown, &asked) {
-        (Reading::Malformed { problem, .. }, _) => Effect::Unreadable { why: problem.clone() },
-        (_, Some(ask)) => Effect::Changes { value: ask.value.clone(), default: None },
-        (_, None) => Effect::NotSet,
-    };
-    Standing { name: name.to_owned(), gfx: String::new(), asked, effect, in_force }
-}
-
-fn shown(seen: &Observations, name: &str) -> Reading<String> {
-    let files = seen.after.tuning.as_ref().and_then(|tuning| tuning.parameters.value());
-    files.and_then(|files| files.get(name)).cloned().unwrap_or(Reading::NotReported)
-}
-
 fn subject(standing: &Standing) -> String {
     if standing.gfx.is_empty() { standing.name.clone() } else { format!("{} on {}", standing.name, standing.gfx) }
 }
 
-fn require(collector: &mut Collector, standing: &Standing, value: &str, asks: &Asks) {
+fn require(collector: &mut Collector, standing: &Standing, value: &str) {
     let subject = subject(standing);
-    if let Effect::Unreadable { why } = &standing.effect {
-        collector.gap(super::kernel_effective::kind_of(why), subject, why.as_str());
-        return;
-    }
-    let parameter = facts::parameter(&standing.name);
-    let same = |found: &str| parameter.map_or(found == value, |parameter| parameter.same(found, value));
-    let observed = match (&standing.effect, &standing.in_force) {
-        (Effect::NotSet, Some(default)) => format!("{default}, the default"),
-        (effect, _) => effect.to_string(),
-    };
-    // Of a word of the command line any occurrence counts.
-    let said = standing.gfx.is_empty()
-        && asks.of(&standing.name).iter().any(|ask| !ask.name.contains('.') && ask.value == value);
     match (&standing.in_force, &standing.effect) {
-        (Some(found), _) if same(found) || said => collector.met(subject, value, observed),
-        (_, Effect::NotEffective(_)) => collector.unmet("not-in-force", subject, value, observed),
-        (None, Effect::NotSet) if parameter.is_some_and(|each| !each.defaults.is_empty()) => {
-            let reason = "nobody set it, and its default on this ISA and kernel is not known";
-            collector.gap(GapKind::Unknown, subject, reason);
+        (_, Effect::Unreadable { why }) => collector.gap(super::kernel_effective::kind_of(why), subject, why.as_str()),
+        (Some(found), _) if facts::parameter_holds(&standing.name, found, value) => {
+            collector.met(subject, value, observed(standing));
         }
-        (_, _) => collector.unmet("other-value", subject, value, observed),
+        (None, _) if let Some(why) = open(standing) => collector.gap(GapKind::Unknown, subject, why),
+        (_, Effect::NotEffective(_)) => collector.unmet("not-in-force", subject, value, observed(standing)),
+        (_, Effect::NotSet | Effect::NoOp { .. } | Effect::Changes { .. } | Effect::Undecided { .. }) => {
+            collector.unmet("other-value", subject, value, observed(standing));
+        }
     }
 }
 
 fn forbid(collector: &mut Collector, standing: &Standing, ban: &Ban) {
     let subject = subject(standing);
-    if let Effect::Unreadable { why } = &standing.effect {
-        collector.gap(super::kernel_effective::kind_of(why), subject, why.as_str());
-        return;
-    }
     let expected = format!("not {ban}");
-    let parameter = facts::parameter(&standing.name);
-    let banned = match (&ban.value, &standing.in_force) {
-        (None, _) => standing.effect != Effect::NotSet,
-        (Some(value), Some(found)) => parameter.map_or(found == value, |parameter| parameter.same(found, value)),
-        (Some(_), None)
-            if standing.effect == Effect::NotSet && parameter.is_some_and(|each| !each.defaults.is_empty()) =>
-        {
-            collector.gap(
-                GapKind::Unknown,
-                subject,
-                "nobody set it, and its default on this ISA and kernel is not known",
-            );
+    let is_banned =
+        |found: &str| ban.value.as_ref().is_none_or(|value| facts::parameter_holds(&standing.name, found, value));
+    let banned = match (&ban.value, &standing.in_force, &standing.effect) {
+        (_, _, Effect::Unreadable { why }) => {
+            collector.gap(super::kernel_effective::kind_of(why), subject, why.as_str());
             return;
         }
-        (Some(_), None) => false,
-    };
-    let observed = match (&standing.effect, &standing.in_force) {
-        (Effect::NotSet, Some(default)) => format!("{default}, the default"),
-        (effect, _) => effect.to_string(),
+        (None, _, effect) => *effect != Effect::NotSet,
+        (Some(_), Some(found), _) => is_banned(found),
+        // The driver holds what it may not go by.
+        (Some(_), None, Effect::NotEffective(Ineffective::Rejected { value, shown })) => {
+            is_banned(value) || is_banned(shown)
+        }
+        (Some(_), None, _) => match open(standing) {
+            Some(why) => {
+                collector.gap(GapKind::Unknown, subject, why);
+                return;
+            }
+            None => false,
+        },
     };
     if banned {
-        collector.unmet("banned", subject, expected, observed);
+        collector.unmet("banned", subject, expected, observed(standing));
     } else {
-        collector.met(subject, expected, observed);
+        collector.met(subject, expected, observed(standing));
+    }
+}
+
+fn observed(standing: &Standing) -> String {
+    match (&standing.effect, &standing.in_force) {
+        (Effect::NotSet, Some(default)) => format!("{default}, the default"),
+        (effect, _) => effect.to_string(),
+    }
+}
+
+/// Why nobody knows what is in force, where that is so.
+fn open(standing: &Standing) -> Option<String> {
+    let has_defaults = || facts::parameter(&standing.name).is_some_and(|each| !each.defaults.is_empty());
+    match &standing.effect {
+        Effect::NotSet => {
+            has_defaults().then(|| "nobody set it, and its default on this ISA and kernel is not known".to_owned())
+        }
+        Effect::NoOp { .. } => has_defaults().then(|| "it is left to the driver, whose choice is not known".to_owned()),
+        effect @ (Effect::NotEffective(Ineffective::Contested { .. }) | Effect::Undecided { .. }) => {
+            Some(effect.to_string())
+        }
+        Effect::Unreadable { why } => Some(why.clone()),
+        Effect::Changes { .. }
+        | Effect::NotEffective(
+            Ineffective::WrittenAtRunTime { .. }
+            | Ineffective::Rejected { .. }
+            | Ineffective::WrongAsic { .. }
+            | Ineffective::Overridden { .. }
+            | Ineffective::NotLoaded { .. }
+            | Ineffective::Comment
+            | Ineffective::NoSuch { .. },
+        ) => None,
     }
 }

@@ -37,7 +37,7 @@ pub use profiles::{Profile, Resource, ResourceKind, profiles};
 pub use signatures::{Class, Severity, Signature, Stream, signature, signatures};
 pub use tolerance::{TOLERANCES, Tolerance};
 pub use tuning::{
-    Build, BuildKind, Mitigation, MitigationKind, Pairing, Parameter, ParameterDefault, ParameterKind, Reality, Report,
-    Reported, Trouble, Variable, builds, known_variable_names, mitigation, mitigations, pairings, parameter,
-    parameters, troubles, variable, variables,
+    Build, BuildKind, Mitigation, MitigationKind, Opposites, Pairing, Parameter, ParameterDefault, ParameterKind,
+    Reality, Report, Reported, Trouble, Variable, builds, known_variable_names, list, mitigation, mitigations,
+    opposites, pairings, parameter, parameter_holds, parameters, troubles, variable, variables,
 };

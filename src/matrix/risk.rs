@@ -110,7 +110,8 @@ pub fn expected(cell: &Cell, arch: Option<&str>) -> Expected {
 
 fn near(cell: &Cell, play: &Play, report: &Reported, arch: Option<&str>) -> Option<Near> {
     let chip = arch.is_none_or(|arch| same_family(arch, &report.arch));
-    let runs_as = effective_isa(&cell.setting.env, arch.unwrap_or(&report.arch)).effective;
+    let native = arch.unwrap_or(&report.arch);
+    let runs_as = effective_isa(&cell.setting.env, None).unwrap_or_else(|| native.to_owned());
     let isa = report.effective_isa.split('/').any(|isa| same_family(isa, &runs_as));
     let kind = operation(&play.probe) == cell.operation()
         && dtype(&play.probe) == dtype(&cell.probe)

@@ -131,20 +131,33 @@ impl Page<'_> {
             }
         }
         let unmet: Vec<&Finding> = check.findings.iter().filter(|f| f.judgement() == Judgement::Unmet).collect();
-        for finding in unmet.iter().take(SHOWN) {
-            let mark = self.paint(AnsiColor::Red.on_default().bold(), "x");
-            let text = format!("{} [{}] {}", check.check, finding.id(), finding.subject());
-            self.hanging(&format!("    {mark} "), 6, &text);
-            self.labelled(FINDING, "expected", finding.expected());
-            self.labelled(FINDING, "observed", finding.observed());
+        let mut ids: Vec<&str> = Vec::new();
+        let mut source = None;
+        for finding in &unmet {
+            if !ids.contains(&finding.id()) {
+                ids.push(finding.id());
+            }
         }
-        if unmet.len() > SHOWN {
-            self.line(format!("        … and {} more of this check, in run.json", unmet.len() - SHOWN));
-        }
-        if let Some(first) = unmet.first() {
-            self.labelled(FINDING, "source", first.source());
-            if let Some(next) = first.next() {
-                self.labelled(FINDING, "next", next);
+        for id in ids {
+            let unmet: Vec<&Finding> = unmet.iter().copied().filter(|finding| finding.id() == id).collect();
+            for finding in unmet.iter().take(SHOWN) {
+                let mark = self.paint(AnsiColor::Red.on_default().bold(), "x");
+                let text = format!("{} [{id}] {}", check.check, finding.subject());
+                self.hanging(&format!("    {mark} "), 6, &text);
+                self.labelled(FINDING, "expected", finding.expected());
+                self.labelled(FINDING, "observed", finding.observed());
+            }
+            if unmet.len() > SHOWN {
+                self.line(format!("        … and {} more of this check, in run.json", unmet.len() - SHOWN));
+            }
+            // What to do about one is not what to do about another: each kind has its own.
+            if let Some(first) = unmet.first() {
+                if source.replace(first.source()) != Some(first.source()) {
+                    self.labelled(FINDING, "source", first.source());
+                }
+                if let Some(next) = first.next() {
+                    self.labelled(FINDING, "next", next);
+                }
             }
         }
         for gap in check.gaps.iter().take(SHOWN) {

@@ -144,8 +144,8 @@ impl Tuning {
             if let Some(written) = self.written.get(&each.name) {
                 value.clone_from(written);
             }
-            // The driver cuts the list of timeouts where it took it apart (facts: a text parameter).
-            if each.kind == ParameterKind::Text {
+            // The driver cuts the list of timeouts where it took it apart (facts: a list of timeouts).
+            if each.kind == ParameterKind::Timeouts {
                 value = value.split(',').next().unwrap_or_default().to_owned();
             }
             let refused = caller == Caller::User && mode & 0o004 == 0;

@@ -22,6 +22,14 @@ pub struct Ask {
     pub place: String,
 }
 
+impl Ask {
+    /// Whether the kernel's command line asks: that reaches the driver however it is loaded. What a file of modprobe.d asks
+    /// for may not be in the initramfs that loads it. Source: facts/rdna.md section 3 (Reading the truth).
+    pub fn at_boot(&self) -> bool {
+        self.place == CMDLINE
+    }
+}
+
 /// Every request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Asks {
@@ -35,6 +43,11 @@ impl Asks {
     /// The requests of one parameter, in their order.
     pub fn of(&self, name: &str) -> Vec<&Ask> {
         self.list.iter().filter(|ask| ask.name == name).collect()
+    }
+
+    /// Why nobody knows what is on the kernel's command line, where that is so.
+    pub fn no_command_line(&self) -> Option<&str> {
+        self.unread.iter().find(|why| why.starts_with(CMDLINE)).map(String::as_str)
     }
 }
 

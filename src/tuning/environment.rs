@@ -1,10 +1,12 @@
 //! What the variables of an environment do to what runs in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::domain::MajorMinor;
 use crate::facts::{self, Reality};
+
+use super::Ground;
 
 /// The variable that makes a GPU pass for another.
 const OVERRIDE: &str = "HSA_OVERRIDE_GFX_VERSION";
@@ -50,14 +52,14 @@ pub enum Trait {
     TakesEvidence,
     /// The GPU passes for one of another ISA.
     OtherIsa,
-    /// The GPU passes for one of the same ISA.
+    /// The GPU passes for one whose code suits it.
     SameIsa,
     /// Nobody knows the name, and it is nearly one that is known.
     Slip,
 }
 
 /// What runs on one GPU.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Isa {
     /// What the GPU is.
     pub native: String,
@@ -66,14 +68,31 @@ pub struct Isa {
 }
 
 /// Everything that the variables do on these GPUs with this ROCm (unknown where `None`).
-pub fn settings(environment: &BTreeMap<String, String>, isas: &[String], rocm: Option<MajorMinor>) -> Vec<Setting> {
-    environment.iter().flat_map(|(name, value)| of_variable(name, value, isas, rocm)).collect()
+pub fn settings(environment: &BTreeMap<String, String>, ground: &Ground, rocm: Option<MajorMinor>) -> Vec<Setting> {
+    environment.iter().flat_map(|(name, value)| of_variable(name, value, environment, ground, rocm)).collect()
 }
 
-/// What code objects are chosen for on a GPU, by the variable for all nodes.
-pub fn effective_isa(environment: &BTreeMap<String, String>, native: &str) -> Isa {
-    let effective = environment.get(OVERRIDE).and_then(|value| overridden(value)).unwrap_or_else(|| native.to_owned());
-    Isa { native: native.to_owned(), effective }
+/// What code objects are chosen for on the GPUs of a machine, each pair of native and effective ISA once.
+pub fn effective_isas(environment: &BTreeMap<String, String>, ground: &Ground) -> Vec<Isa> {
+    let of = |native: &String, node: Option<u32>| Isa {
+        native: native.clone(),
+        effective: effective_isa(environment, node).unwrap_or_else(|| native.clone()),
+    };
+    let mut found: Vec<Isa> = if ground.nodes.is_empty() {
+        ground.isas.iter().map(|native| of(native, None)).collect()
+    } else {
+        ground.nodes.iter().map(|(node, native)| of(native, Some(*node))).collect()
+    };
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What code objects are chosen for on the GPU of a KFD node (`None`: any that has no variable of its own), where the variables say so: that of the node comes before
+/// the one for all. Source: facts/rdna.md section 4; thunk topology.c (`topology_sysfs_get_node_props`).
+pub fn effective_isa(environment: &BTreeMap<String, String>, node: Option<u32>) -> Option<String> {
+    let own = node.and_then(|node| environment.get(&format!("{OVERRIDE}_{node}")));
+    own.or_else(|| environment.get(OVERRIDE)).and_then(|value| overridden(value))
 }
 
 /// `gfx1030` of `10.3.0`.
@@ -87,12 +106,23 @@ fn overridden(value: &str) -> Option<String> {
     }
 }
 
-/// Whether two ISAs are one for code objects: gfx1030 to gfx1036 are. Source: facts/rdna.md sections 1 and 4.
-fn same_isa(left: &str, right: &str) -> bool {
-    left == right || left.starts_with("gfx103") && right.starts_with("gfx103")
+/// Whether code for `effective` suits a GPU that is `native`: gfx1030 to gfx1036 are one ISA, and gfx1011 to gfx1013 have
+/// all of gfx1010, which lacks some of theirs. Source: facts/rdna.md sections 1, 4 and 5 (dot instructions).
+fn suits(native: &str, effective: &str) -> bool {
+    let successor = ["gfx1011", "gfx1012", "gfx1013"].contains(&native);
+    native == effective
+        || native.starts_with("gfx103") && effective.starts_with("gfx103")
+        || successor && effective == "gfx1010"
 }
 
-fn of_variable(name: &str, value: &str, isas: &[String], rocm: Option<MajorMinor>) -> Vec<Setting> {
+fn of_variable(
+    name: &str,
+    value: &str,
+    environment: &BTreeMap<String, String>,
+    ground: &Ground,
+    rocm: Option<MajorMinor>,
+) -> Vec<Setting> {
+    let isas = &ground.isas;
     let told = |kind: Trait, why: String| Setting { shown: format!("{name}={}", shown(value)), kind, why };
     let Some(variable) = facts::variable(name) else {
         return slip(name)
@@ -106,7 +136,7 @@ fn of_variable(name: &str, value: &str, isas: &[String], rocm: Option<MajorMinor
         Reality::Real => {}
     }
     if name.starts_with(OVERRIDE) {
-        return spoofs(value, isas).into_iter().map(|(kind, why)| told(kind, why)).collect();
+        return spoofs(name, value, environment, ground).into_iter().map(|(kind, why)| told(kind, why)).collect();
     }
     if !variable.allows(value) {
         return vec![told(Trait::Invalid, format!("only {} mean something", variable.values.join(", ")))];
@@ -140,15 +170,34 @@ pub fn shown(value: &str) -> String {
     value.chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// What an override does to each GPU.
-fn spoofs(value: &str, isas: &[String]) -> Vec<(Trait, String)> {
+/// What an override does to each GPU for which it counts.
+fn spoofs(name: &str, value: &str, environment: &BTreeMap<String, String>, ground: &Ground) -> Vec<(Trait, String)> {
     let Some(effective) = overridden(value) else {
         return vec![(Trait::Invalid, "not major.minor.step, like 10.3.0".to_owned())];
     };
-    isas.iter()
-        .map(|native| match (native == &effective, same_isa(native, &effective)) {
+    let node = name.strip_prefix(OVERRIDE).and_then(|rest| rest.strip_prefix('_'));
+    let counts = |number: &u32| match node {
+        Some(node) => node.parse() == Ok(*number),
+        None => !environment.contains_key(&format!("{OVERRIDE}_{number}")),
+    };
+    let meant: BTreeSet<&String> = if ground.nodes.is_empty() {
+        ground.isas.iter().collect()
+    } else {
+        ground.nodes.iter().filter(|(number, _)| counts(number)).map(|(_, native)| native).collect()
+    };
+    if meant.is_empty() && !ground.nodes.is_empty() {
+        let known = ground.nodes.keys().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        let why = match node {
+            Some(node) => format!("node {node} is no GPU that KFD shows (GPUs are nodes {known})"),
+            None => format!("each GPU (nodes {known}) has a variable of its own, which comes first"),
+        };
+        return vec![(Trait::NoOp, why)];
+    }
+    meant
+        .into_iter()
+        .map(|native| match (native == &effective, suits(native, &effective)) {
             (true, _) => (Trait::NoOp, format!("{native} is what the GPU is")),
-            (false, true) => (Trait::SameIsa, format!("{native} runs as {effective}: the same ISA")),
+            (false, true) => (Trait::SameIsa, format!("{native} runs as {effective}, which suits it")),
             (false, false) => (
                 Trait::OtherIsa,
                 format!("{native} runs as {effective}: another ISA, with aborts, hangs and wrong numbers reported"),
@@ -184,9 +233,12 @@ mod tests {
 
     fn of(name: &str, value: &str, isas: &[&str], rocm: Option<&str>) -> Vec<Trait> {
         let environment = [(name.to_owned(), value.to_owned())].into();
-        let isas: Vec<String> = isas.iter().map(|gfx| (*gfx).to_owned()).collect();
+        let isas = isas.iter().map(|gfx| (*gfx).to_owned()).collect();
         let rocm = rocm.map(|rocm| rocm.parse().unwrap());
-        settings(&environment, &isas, rocm).into_iter().map(|setting| setting.kind).collect()
+        settings(&environment, &Ground { isas, ..Ground::default() }, rocm)
+            .into_iter()
+            .map(|setting| setting.kind)
+            .collect()
     }
 
     #[test]
@@ -221,9 +273,15 @@ mod tests {
             ("10.3.0", &["gfx1010"][..], &[Trait::OtherIsa][..]),
             ("10.3.0", &["gfx1012"], &[Trait::OtherIsa]),
             ("10.3.0", &["gfx1031"], &[Trait::SameIsa]),
-            ("10.3.0", &["gfx1036", "gfx1010"], &[Trait::SameIsa, Trait::OtherIsa]),
+            ("10.3.0", &["gfx1010", "gfx1036"], &[Trait::OtherIsa, Trait::SameIsa]),
             ("10.3.0", &["gfx1030"], &[Trait::NoOp]),
-            ("10.1.0", &["gfx1012"], &[Trait::OtherIsa]),
+            // gfx1010 has less than its successors, and not the other way round.
+            ("10.1.0", &["gfx1011"], &[Trait::SameIsa]),
+            ("10.1.0", &["gfx1012"], &[Trait::SameIsa]),
+            ("10.1.0", &["gfx1013"], &[Trait::SameIsa]),
+            ("10.1.1", &["gfx1010"], &[Trait::OtherIsa]),
+            ("10.1.2", &["gfx1011"], &[Trait::OtherIsa]),
+            ("10.1.0", &["gfx1030"], &[Trait::OtherIsa]),
             ("gfx1030", &["gfx1010"], &[Trait::Invalid]),
             ("10.3", &["gfx1010"], &[Trait::Invalid]),
             ("", &["gfx1010"], &[Trait::Invalid]),
@@ -231,15 +289,52 @@ mod tests {
         ] {
             assert_eq!(of(OVERRIDE, value, isas, None), expected, "{value} {isas:?}");
         }
-        let environment = [(OVERRIDE.to_owned(), "10.3.0".to_owned())].into();
-        assert_eq!(effective_isa(&environment, "gfx1010").to_string(), "gfx1010 as gfx1030");
-        assert_eq!(effective_isa(&BTreeMap::new(), "gfx90a").to_string(), "gfx90a");
+    }
+
+    #[test]
+    fn the_override_of_a_node_counts_for_its_gpu_alone_and_before_that_for_all() {
+        type Row<'a> = (&'a [(&'a str, &'a str)], &'a [(u32, &'a str)], &'a str, &'a [Trait]);
+        let table: &[Row<'_>] = &[
+            (&[], &[(1, "gfx90a")], "gfx90a", &[]),
+            (&[("", "10.3.0")], &[(1, "gfx1010")], "gfx1010 as gfx1030", &[Trait::OtherIsa]),
+            (&[("_1", "10.3.0")], &[(1, "gfx1010")], "gfx1010 as gfx1030", &[Trait::OtherIsa]),
+            (&[("_7", "10.3.0")], &[(1, "gfx1010")], "gfx1010", &[Trait::NoOp]),
+            (&[("_1", "10.3.0")], &[(1, "gfx1031"), (2, "gfx1010")], "gfx1010, gfx1031 as gfx1030", &[Trait::SameIsa]),
+            (
+                &[("", "10.3.0"), ("_2", "10.1.0")],
+                &[(1, "gfx1031"), (2, "gfx1010")],
+                "gfx1010, gfx1031 as gfx1030",
+                &[Trait::SameIsa, Trait::NoOp],
+            ),
+            (
+                &[("", "10.3.0"), ("_1", "10.3.1")],
+                &[(1, "gfx1030")],
+                "gfx1030 as gfx1031",
+                &[Trait::NoOp, Trait::SameIsa],
+            ),
+            // Two of one kind, and one of them passes for something else.
+            (&[("_2", "10.3.0")], &[(1, "gfx1010"), (2, "gfx1010")], "gfx1010, gfx1010 as gfx1030", &[Trait::OtherIsa]),
+            // Without KFD nobody knows whose node it is.
+            (&[("_1", "10.3.0")], &[], "gfx1010", &[Trait::OtherIsa]),
+        ];
+        for (set, nodes, isas, traits) in table {
+            let environment: BTreeMap<String, String> =
+                set.iter().map(|(node, value)| (format!("{OVERRIDE}{node}"), (*value).to_owned())).collect();
+            let nodes: BTreeMap<u32, String> = nodes.iter().map(|(node, gfx)| (*node, (*gfx).to_owned())).collect();
+            let known: BTreeSet<String> = nodes.values().cloned().collect();
+            let isas_known = if known.is_empty() { vec!["gfx1010".to_owned()] } else { known.into_iter().collect() };
+            let ground = Ground { isas: isas_known, nodes, ..Ground::default() };
+            let found = effective_isas(&environment, &ground);
+            assert_eq!(found.iter().map(Isa::to_string).collect::<Vec<_>>().join(", "), *isas, "{set:?}");
+            let told: Vec<Trait> = settings(&environment, &ground, None).into_iter().map(|each| each.kind).collect();
+            assert_eq!(told, *traits, "{set:?}");
+        }
     }
 
     #[test]
     fn a_value_is_shown_in_one_short_line() {
         let environment = [("HSA_XNACK".to_owned(), "a\n\u{1b}[0m".repeat(100))].into();
-        let told = settings(&environment, &[], None);
+        let told = settings(&environment, &Ground::default(), None);
         assert!(told[0].shown.len() < 100 && !told[0].shown.contains(char::is_control));
     }
 }

@@ -7,8 +7,8 @@ use crate::facts;
 use crate::witness::Snapshot;
 
 use super::asks::CMDLINE;
-use super::standing::{Effect, Ineffective, Standing, standings};
-use super::{Ask, Asks, Ground};
+use super::standing::{Effect, Ineffective, Standing, of_boot, standings};
+use super::{Asks, Ground};
 
 /// Parameters with what is in force of each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,8 +19,8 @@ pub struct InForce {
 /// One parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Held {
-    /// A word of the kernel itself: it is in force as it is asked for.
-    Word(Option<Ask>),
+    /// A word of the kernel itself: it is in force as it is asked for, each word of a list by itself.
+    Word(Option<String>),
     /// On each ISA.
     Each(Vec<Standing>),
     /// It is in no table and nobody asks for it: what its file shows.
@@ -34,8 +34,8 @@ impl InForce {
         let names = named.iter().chain(asks.list.iter().map(|ask| &ask.name));
         let held = |name: &String| {
             let each: Vec<Standing> = all.iter().filter(|standing| standing.name == *name).cloned().collect();
-            if facts::parameter(name).is_some_and(|known| known.module().is_none()) {
-                Held::Word(asks.of(name).last().copied().cloned())
+            if let Some(known) = facts::parameter(name).filter(|known| known.module().is_none()) {
+                Held::Word(of_boot(known, asks).in_force)
             } else if each.is_empty() {
                 let files = look.tuning.as_ref().and_then(|tuning| tuning.parameters.value());
                 Held::Shown(files.and_then(|files| files.get(name)?.value().cloned()))
@@ -53,8 +53,9 @@ impl InForce {
     pub fn meets(&self, name: &str, value: &str) -> Result<(), String> {
         let met = match self.parameters.get(name) {
             None => false,
-            Some(Held::Word(ask)) => ask.as_ref().is_some_and(|ask| same(name, &ask.value, value)),
-            Some(Held::Shown(shown)) => shown.as_ref().is_some_and(|shown| same(name, shown, value)),
+            Some(Held::Word(held) | Held::Shown(held)) => {
+                held.as_ref().is_some_and(|held| facts::parameter_holds(name, held, value))
+            }
             Some(Held::Each(each)) => each.iter().all(|standing| is_so(standing, value)),
         };
         if met { Ok(()) } else { Err(self.instead(name)) }
@@ -69,8 +70,7 @@ impl InForce {
     pub fn value(&self, name: &str) -> String {
         match self.parameters.get(name) {
             None => "not known".to_owned(),
-            Some(Held::Word(ask)) => ask.as_ref().map_or_else(|| "not set".to_owned(), |ask| ask.value.clone()),
-            Some(Held::Shown(shown)) => shown.clone().unwrap_or_else(|| "not set".to_owned()),
+            Some(Held::Word(held) | Held::Shown(held)) => held.clone().unwrap_or_else(|| "not set".to_owned()),
             Some(Held::Each(each)) => {
                 let mut words: Vec<(&str, String)> = each.iter().map(|one| (one.gfx.as_str(), word(one))).collect();
                 if let [(_, first), rest @ ..] = words.as_slice()
@@ -97,14 +97,10 @@ impl InForce {
     }
 }
 
-fn same(name: &str, left: &str, right: &str) -> bool {
-    facts::parameter(name).map_or(left == right, |parameter| parameter.same(left, right))
-}
-
 /// Whether a value is in force, and not merely the default: by what the machine shows, else by a request that nothing
 /// contradicts. One of modprobe.d counts only where the machine shows it: an initramfs may have another.
 fn is_so(standing: &Standing, value: &str) -> bool {
-    let same = |other: &String| same(&standing.name, other, value);
+    let same = |other: &String| facts::parameter_holds(&standing.name, other, value);
     let asked = standing.asked.as_ref();
     let shown = match &standing.effect {
         Effect::NotSet | Effect::Unreadable { .. } => false,
@@ -114,10 +110,9 @@ fn is_so(standing: &Standing, value: &str) -> bool {
     };
     let contradicted = match &standing.effect {
         Effect::NotSet => true,
-        Effect::NotEffective(Ineffective::WrongAsic { .. })
-        | Effect::NoOp { .. }
-        | Effect::Changes { .. }
-        | Effect::Undecided { .. } => false,
+        Effect::NotEffective(Ineffective::WrongAsic { .. }) | Effect::NoOp { .. } | Effect::Changes { .. } => false,
+        // Its file shows a part of it.
+        Effect::Undecided { .. } => standing.in_force.is_none(),
         Effect::Unreadable { .. } => asked.is_none_or(|ask| ask.place != CMDLINE),
         Effect::NotEffective(_) => true,
     };
@@ -134,10 +129,8 @@ fn word(standing: &Standing) -> String {
             None => "not to be read".to_owned(),
         },
         (None, Effect::NotEffective(Ineffective::WrongAsic { .. })) => "not used".to_owned(),
-        (None, Effect::NoOp { value, .. } | Effect::Changes { value, .. } | Effect::Undecided { value, .. }) => {
-            value.clone()
-        }
-        (None, Effect::NotEffective(_)) => "not known".to_owned(),
+        (None, Effect::NoOp { value, .. } | Effect::Changes { value, .. }) => value.clone(),
+        (None, Effect::NotEffective(_) | Effect::Undecided { .. }) => "not known".to_owned(),
     }
 }
 
@@ -195,6 +188,8 @@ mod tests {
             ("", &[], cwsr, "0", false),
             ("amdgpu.noretry=0", &[(noretry, "0")], noretry, "0", true),
             ("amdgpu.noretry=0", &[(noretry, "0")], noretry, "0x0", true),
+            ("iommu=soft,pt", &[(cwsr, "1")], "iommu", "pt", true),
+            ("iommu=pt iommu=nopt", &[(cwsr, "1")], "iommu", "pt", false),
             // The default by itself is nobody's setting.
             ("", &[(noretry, "-1")], noretry, "1", false),
             ("amdgpu.noretry=1", &[(noretry, "1")], noretry, "1", true),

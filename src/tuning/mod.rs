@@ -13,7 +13,7 @@ mod standing;
 
 pub use asks::{Ask, Asks, asks};
 pub use bootloader::{bootloader_lines, bootloader_undo};
-pub use environment::{Isa, Setting, Trait, effective_isa, settings, shown};
+pub use environment::{Isa, Setting, Trait, effective_isa, effective_isas, settings, shown};
 pub use ground::{Ground, gfx_name};
 pub use in_force::InForce;
 pub use loaded::{Build, Loaded, loaded};

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::{self, Parameter, ParameterKind};
+use crate::facts::{self, Parameter};
 
-use super::environment::{Trait, effective_isa, settings};
-use super::standing::{kernel, on};
-use super::{Ask, Asks, Ground};
+use super::environment::{Trait, effective_isas, settings};
+use super::standing::{kernel, of_boot as of_boot_line, on};
+use super::{Ask, Asks, Ground, Standing};
 
 /// One parameter or variable with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +73,8 @@ pub fn proposed_parameters(words: &BTreeMap<String, String>, ground: &Ground, as
         let asked = asks.of(name).last().copied();
         let (comes, why) = match facts::parameter(name) {
             None => (Comes::Unknown, "no facts about this parameter".to_owned()),
-            Some(known) if known.kind == ParameterKind::Boot => of_boot(value, asked),
             Some(known) if !known.allows(value) => (Comes::Illegal, "no legal value".to_owned()),
+            Some(known) if known.module().is_none() => of_boot(known, value, asks),
             Some(known) => everywhere(&ground.isas, |gfx| of_parameter(known, value, asked, gfx, ground)),
         };
         let (comes, why) = match (comes, asks.unread.as_slice()) {
@@ -87,23 +87,23 @@ pub fn proposed_parameters(words: &BTreeMap<String, String>, ground: &Ground, as
     words.iter().map(of).collect()
 }
 
-/// What these variables would do to processes that have `common` already, on GPUs of these ISAs.
+/// What these variables would do to processes that have `common` already, on these GPUs.
 pub fn proposed_variables(
     variables: &BTreeMap<String, String>,
     common: &BTreeMap<String, String>,
-    isas: &[String],
+    ground: &Ground,
 ) -> Vec<Proposal> {
     let mut all = common.clone();
     all.extend(variables.clone());
     // Who passes for another chip may be served as that one.
-    let mut served = isas.to_vec();
-    served.extend(isas.iter().map(|native| effective_isa(&all, native).effective));
-    served.sort_unstable();
-    served.dedup();
+    let mut served = ground.clone();
+    served.isas.extend(effective_isas(&all, ground).into_iter().map(|isa| isa.effective));
+    served.isas.sort_unstable();
+    served.isas.dedup();
     let of = |(name, value): (&String, &String)| {
         let one = [(name.clone(), value.clone())].into();
-        let isas = if name.starts_with("HSA_OVERRIDE_GFX_VERSION") { isas } else { &served };
-        let told = settings(&one, isas, None);
+        let ground = if name.starts_with("HSA_OVERRIDE_GFX_VERSION") { ground } else { &served };
+        let told = settings(&one, ground, None);
         let comes = told.iter().map(|setting| comes(setting.kind)).min_by_key(|comes| rank(*comes));
         let comes = comes.unwrap_or(Comes::Unknown);
         let mut why: Vec<String> = told.iter().map(|setting| setting.why.clone()).collect();
@@ -148,11 +148,14 @@ const fn comes(kind: Trait) -> Comes {
 }
 
 /// A word of the kernel itself: it has no file that would show a default.
-fn of_boot(value: &str, asked: Option<&Ask>) -> (Comes, String) {
-    match asked {
-        Some(ask) if ask.value == value => (Comes::Nothing, format!("{} says so already", ask.place)),
-        Some(ask) => (Comes::Change, format!("{} says {}", ask.place, ask.value)),
-        None => (Comes::Change, "it is not on the command line".to_owned()),
+fn of_boot(parameter: &Parameter, value: &str, asks: &Asks) -> (Comes, String) {
+    let Standing { asked, in_force, .. } = of_boot_line(parameter, asks);
+    match (asked, in_force) {
+        (Some(ask), Some(found)) if parameter.holds(&found, value) => {
+            (Comes::Nothing, format!("{} says so already", ask.place))
+        }
+        (Some(ask), Some(found)) => (Comes::Change, format!("{} says {found}", ask.place)),
+        (_, _) => (Comes::Change, "it is not on the command line".to_owned()),
     }
 }
 
@@ -260,6 +263,16 @@ mod tests {
             (noretry, "0", &[], "6.8", &[], Comes::Unknown, "its default with Linux 6.8 is not known"),
             ("iommu", "pt", &["gfx1010"], "6.8", &[], Comes::Change, "not on the command line"),
             ("iommu", "pt", &["gfx1010"], "6.8", &[("iommu", "pt")], Comes::Nothing, "says so already"),
+            ("iommu", "pt", &["gfx1010"], "6.8", &[("iommu", "soft,pt")], Comes::Nothing, "says so already"),
+            (
+                "iommu",
+                "pt",
+                &["gfx1010"],
+                "6.8",
+                &[("iommu", "nopt"), ("iommu", "soft")],
+                Comes::Change,
+                "says nopt,soft",
+            ),
             ("amdgpu.tea", "1", &["gfx1010"], "6.8", &[], Comes::Unknown, "no facts"),
         ] {
             let words = [(name.to_owned(), value.to_owned())].into();
@@ -303,7 +316,7 @@ mod tests {
             let owned = |list: &[(&str, &str)]| -> BTreeMap<String, String> {
                 list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
             };
-            let found = proposed_variables(&owned(&[(name, value)]), &owned(common), &["gfx1010".to_owned()]);
+            let found = proposed_variables(&owned(&[(name, value)]), &owned(common), &ground(&["gfx1010"], "6.8"));
             assert_eq!(found[0].comes, comes, "{name}={value} {common:?}: {}", found[0].why);
             assert!(!found[0].why.is_empty() && found[0].shown == format!("{name}={value}"), "{found:?}");
         }

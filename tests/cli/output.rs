@@ -27,6 +27,20 @@ fn a_report_says_what_failed_expected_observed_source_and_the_next_step() {
 }
 
 #[test]
+fn each_kind_of_finding_has_its_own_next_step() {
+    let bench = bench();
+    let machine = "machine = 'rx5700xt'\namd-smi = '27.1.0'\ntuning = { cmdline = 'amdgpu.runpm=0' }";
+    let demand = "required = { cwsr_enable = 0 }\nbanned = ['runpm', 'iommu']";
+    let check = format!("[[check]]\nid = 'kernel.parameters'\n{demand}");
+    bench.write("both.toml", format!("title = 't'\nwhy = 'w'\nsource = 's'\n[simulate]\n{machine}\n{check}\n"));
+    let told = bench.run(&["run", "both.toml", "--results", "r"]).stdout;
+    let told: Vec<&str> = told.lines().map(str::trim).filter(|line| line.starts_with(['x', 'n'])).collect();
+    let [other, set, banned, take] = told.as_slice() else { panic!("{told:?}") };
+    assert!(other.contains("[other-value]") && set.contains("put it on the kernel's command line"), "{told:?}");
+    assert!(banned.contains("[banned]") && take.contains("take it off"), "{told:?}");
+}
+
+#[test]
 fn a_pipe_gets_neither_colour_nor_a_progress_bar() {
     let bench = bench();
     for (variable, value, coloured) in

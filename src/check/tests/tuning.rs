@@ -13,7 +13,7 @@ pub(super) fn demand(required: &[(&str, &str)], banned: &[&str]) -> Demand {
         Some((name, value)) => Ban { name: name.to_owned(), value: Some(value.to_owned()) },
         None => Ban { name: (*text).to_owned(), value: None },
     };
-    Demand::new(required, banned.iter().map(ban).collect()).unwrap()
+    Demand::new(required, banned.iter().map(ban).collect(), |_, left, right| left == right).unwrap()
 }
 
 fn tuning(seen: &mut Observations) -> &mut TuningFacts {
@@ -26,6 +26,14 @@ fn set(seen: &mut Observations, cmdline: &str, shown: &[(&str, &str)]) {
     for (name, value) in shown {
         show(seen, name, Reading::Value((*value).to_owned()));
     }
+}
+
+/// One more option of modprobe.d: `NAME=VALUE`, or a name alone.
+fn option(seen: &mut Observations, written: &str) {
+    let (name, value) = written.split_once('=').map_or((written, None), |(name, value)| (name, Some(value)));
+    let (module, name, value) = ("amdgpu".to_owned(), name.to_owned(), value.map(str::to_owned));
+    let Reading::Value(options) = &mut tuning(seen).options else { panic!("readable") };
+    options.list.push(ModuleOption { module, name, value, place: "/etc/modprobe.d/a.conf".to_owned() });
 }
 
 fn show(seen: &mut Observations, name: &str, value: Reading<String>) {
@@ -66,6 +74,15 @@ fn a_parameter_that_is_set_counts_or_it_is_said_why_not() {
             &["unmet not-effective amdgpu.noretry on gfx1030"],
         ),
         case(
+            "a no-op on one GPU, and a change on the other",
+            |seen| {
+                become_isa(seen, 100_100);
+                seen.after.kfd.as_mut().unwrap()[1].gfx_target_version = Reading::Value(100_300);
+                set(seen, "amdgpu.noretry=0", &[("noretry", "0")]);
+            },
+            &["unmet other-gpu-only amdgpu.noretry=0 on gfx1010"],
+        ),
+        case(
             "of another GPU",
             |seen| {
                 become_isa(seen, 100_100);
@@ -89,16 +106,47 @@ fn a_parameter_that_is_set_counts_or_it_is_said_why_not() {
             |seen| set(seen, "amdgpu.runpm=1 amdgpu.runpm=0", &[("runpm", "0")]),
             &["unmet contradictory amdgpu.runpm"],
         ),
+        case(
+            "twice the same in two spellings",
+            |seen| set(seen, "amdgpu.runpm=0 amdgpu.runpm=0x0", &[("runpm", "0")]),
+            &["unmet duplicate amdgpu.runpm"],
+        ),
+        case("two words of a list", |seen| set(seen, "pci=noaer pci=realloc=off", &[]), &[]),
         case("opposites", |seen| set(seen, "iommu=pt amd_iommu=off", &[]), &["unmet contradictory iommu=pt"]),
         case(
+            "opposites in lists",
+            |seen| set(seen, "iommu=soft,pt amd_iommu=fullflush,off", &[]),
+            &["unmet contradictory iommu=pt"],
+        ),
+        case("opposites of one list", |seen| set(seen, "iommu=off iommu=pt", &[]), &["unmet contradictory iommu=pt"]),
+        case(
+            "opposites, and one is taken back",
+            |seen| set(seen, "iommu=pt,nopt amd_iommu=off", &[]),
+            &["unmet contradictory iommu"],
+        ),
+        case(
             "modprobe.d changed since",
-            |seen| {
-                let (module, name) = ("amdgpu".to_owned(), "cwsr_enable".to_owned());
-                let (value, place) = (Some("0".to_owned()), "/etc/modprobe.d/a.conf".to_owned());
-                let Reading::Value(options) = &mut tuning(seen).options else { panic!("readable") };
-                options.list.push(ModuleOption { module, name, value, place });
-            },
+            |seen| option(seen, "cwsr_enable=0"),
             &["unmet not-effective amdgpu.cwsr_enable=0 on gfx942"],
+        ),
+        case(
+            "modprobe.d changed since, of what the driver copies",
+            |seen| option(seen, "noretry=0"),
+            &["unmet not-effective amdgpu.noretry=0 on gfx942"],
+        ),
+        case(
+            "a comment behind an option",
+            |seen| {
+                option(seen, "cwsr_enable=0");
+                option(seen, "#");
+                show(seen, "cwsr_enable", Reading::Value("0".to_owned()));
+            },
+            &["unmet unknown-name amdgpu.#"],
+        ),
+        case(
+            "another spelling of what no table has",
+            |seen| set(seen, "amdgpu.dcdebugmask=0x10", &[("dcdebugmask", "16")]),
+            &["gap no facts amdgpu.dcdebugmask=0x10"],
         ),
         case(
             "the log says otherwise",
@@ -175,6 +223,94 @@ fn what_is_required_is_in_force_and_what_is_banned_is_not() {
     assert_eq!(told(&spec, &unknown).last().unwrap(), "gap no permission amdgpu.runpm on gfx942");
 }
 
+/// Options of modprobe.d, command line, files that show something, what is required or banned (`!`), what comes of it.
+type Demanded = (
+    &'static [&'static str],
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    &'static [&'static str],
+);
+
+#[test]
+fn a_demand_is_met_by_what_is_in_force_however_it_is_written() {
+    const NORETRY: &str = "amdgpu.noretry on gfx1030";
+    let table: &[Demanded] = &[
+        // modprobe.d asks, and nothing shows that the driver was loaded with it.
+        (&["noretry=0"], "", &[], "amdgpu.noretry=0", &["gap no facts"]),
+        (&["noretry=0"], "", &[], "amdgpu.noretry=1", &["gap no facts"]),
+        (&["noretry=0"], "", &[], "!amdgpu.noretry=1", &["gap no facts"]),
+        (&["noretry=0"], "", &[], "!amdgpu.noretry", &["unmet banned"]),
+        (&["noretry=0"], "", &[("noretry", "0")], "amdgpu.noretry=0", &[]),
+        (&[], "amdgpu.noretry=0", &[], "amdgpu.noretry=0", &[]),
+        // Nothing asks, and the file shows what an older initramfs may have loaded.
+        (&[], "", &[("noretry", "0")], "amdgpu.noretry=1", &["gap no facts"]),
+        (&[], "", &[("noretry", "0")], "!amdgpu.noretry=0", &["gap no facts"]),
+        // Not legal, and held.
+        (&[], "amdgpu.noretry=7", &[("noretry", "7")], "!amdgpu.noretry=7", &["unmet banned"]),
+        // Words of lists, in several places.
+        (&[], "pci=noaer,realloc=off", &[], "!pci=realloc=off", &["unmet banned"]),
+        (&[], "pci=realloc=off pci=noaer", &[], "!pci=realloc=off", &["unmet banned"]),
+        (&[], "pci=realloc=off pci=realloc=on", &[], "!pci=realloc=off", &[]),
+        (&[], "amd_iommu=fullflush,off", &[], "!amd_iommu=off", &["unmet banned"]),
+        (&[], "iommu=pt,off", &[], "!iommu=off", &["unmet banned"]),
+        (&[], "iommu=off iommu=pt", &[], "!iommu=off", &["unmet banned"]),
+        (&[], "iommu=pt,nofullflush", &[], "iommu=pt", &[]),
+        (&[], "iommu=pt,nopt", &[], "iommu=pt", &["unmet other-value"]),
+        (&[], "iommu=soft", &[], "iommu=pt", &["unmet other-value"]),
+        (&[], "pci=noaer pci=realloc=off", &[], "pci=realloc=off", &[]),
+        (&[], "numa_balancing=enable numa_balancing=disable", &[], "numa_balancing=enable", &["unmet other-value"]),
+        // Every timeout.
+        (
+            &[],
+            "amdgpu.lockup_timeout=10000,1,1,1",
+            &[("lockup_timeout", "10000")],
+            "amdgpu.lockup_timeout=10000,60000",
+            &["unmet other-value"],
+        ),
+        (
+            &[],
+            "amdgpu.lockup_timeout=10000,60000",
+            &[("lockup_timeout", "10000")],
+            "amdgpu.lockup_timeout=10000,60000",
+            &[],
+        ),
+        (
+            &["lockup_timeout=10000,60000"],
+            "",
+            &[("lockup_timeout", "10000")],
+            "amdgpu.lockup_timeout=10000,60000",
+            &["gap no facts"],
+        ),
+        // What is in no table.
+        (&[], "amdgpu.dcdebugmask=0x10", &[("dcdebugmask", "16")], "!amdgpu.dcdebugmask=0x10", &["unmet banned"]),
+        (&[], "amdgpu.dcdebugmask=0x10", &[("dcdebugmask", "16")], "amdgpu.dcdebugmask=0x10", &[]),
+        (&[], "amdgpu.pcie_p2p=0", &[("pcie_p2p", "N")], "!amdgpu.pcie_p2p=0", &["unmet banned"]),
+        (&[], "", &[("pcie_p2p", "Y")], "amdgpu.pcie_p2p=1", &[]),
+        (&[], "", &[("pcie_p2p", "Y")], "amdgpu.pcie_p2p=0", &["unmet other-value"]),
+    ];
+    for (options, cmdline, shown, demanded, expected) in table {
+        let mut seen = healthy();
+        become_isa(&mut seen, 100_300);
+        set(&mut seen, cmdline, shown);
+        options.iter().for_each(|written| option(&mut seen, written));
+        let demand = match demanded.strip_prefix('!') {
+            Some(banned) => demand(&[], &[banned]),
+            None => demand(&[demanded.split_once('=').unwrap()], &[]),
+        };
+        let found = told(&CheckSpec::KernelParameters { demand }, &seen);
+        let name = demanded.trim_start_matches('!').split('=').next().unwrap();
+        let subject = if name == "amdgpu.noretry" { NORETRY.to_owned() } else { name.to_owned() };
+        let found: Vec<String> =
+            found.iter().map(|line| line.replace(&format!(" {subject}"), "").replace(" on gfx1030", "")).collect();
+        assert_eq!(found, *expected, "{options:?} {cmdline} {shown:?} {demanded}: {found:?}");
+    }
+    let mut blind = healthy();
+    blind.after.kernel.as_mut().unwrap().cmdline = Reading::NotReported;
+    let spec = CheckSpec::KernelParameters { demand: demand(&[("iommu", "pt")], &[]) };
+    assert_eq!(told(&spec, &blind), ["gap not reported iommu"]);
+}
+
 #[test]
 fn a_variable_acts_or_it_is_said_why_not() {
     const CASES: &[Case] = &[
@@ -210,6 +346,19 @@ fn a_variable_acts_or_it_is_said_why_not() {
             "another ISA",
             |seen| export(seen, &[("HSA_OVERRIDE_GFX_VERSION", "10.3.0")]),
             &["unmet other-isa HSA_OVERRIDE_GFX_VERSION=10.3.0"],
+        ),
+        case(
+            "of a node that is none",
+            |seen| export(seen, &[("HSA_OVERRIDE_GFX_VERSION_99", "10.3.0")]),
+            &["unmet no-op HSA_OVERRIDE_GFX_VERSION_99=10.3.0"],
+        ),
+        case(
+            "code of the chip before it",
+            |seen| {
+                export(seen, &[("HSA_OVERRIDE_GFX_VERSION", "10.1.0")]);
+                become_isa(seen, 100_101);
+            },
+            &[],
         ),
         case(
             "the same ISA",

@@ -134,7 +134,7 @@ impl Here {
 
     fn setting(&self, setting: &Setting, keep: bool) -> SettingHere {
         let mut proposals = proposed_parameters(&setting.kernel, &self.ground, &self.asks);
-        proposals.extend(proposed_variables(&setting.env, &self.common, &self.ground.isas));
+        proposals.extend(proposed_variables(&setting.env, &self.common, &self.ground));
         let nothing = !proposals.is_empty() && proposals.iter().all(|each| each.comes.is_nothing());
         let (name, reboot) = (setting.name.clone(), !setting.kernel.is_empty());
         let fate = match (nothing, keep) {

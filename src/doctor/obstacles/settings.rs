@@ -14,7 +14,7 @@ fn parameters(seen: &Seen<'_>) -> Vec<Obstacle> {
     let ground = Ground::of(seen.look);
     let asks = asks(seen.look, &ground);
     let set = standings(seen.look, &ground, &asks);
-    let mut found: Vec<Obstacle> = set.iter().filter_map(of_parameter).collect();
+    let mut found: Vec<Obstacle> = set.iter().filter_map(|standing| of_parameter(standing, &set)).collect();
     found.extend(repeated(&asks).into_iter().map(|(first, later)| {
         let what = format!(
             "{} is set twice: {} in {}, then {} in {}, which counts",
@@ -26,7 +26,7 @@ fn parameters(seen: &Seen<'_>) -> Vec<Obstacle> {
 }
 
 /// One note for each parameter that somebody set. What cannot be read is told only where somebody asked for it.
-fn of_parameter(standing: &Standing) -> Option<Obstacle> {
+fn of_parameter(standing: &Standing, all: &[Standing]) -> Option<Obstacle> {
     let name = match (&standing.asked, standing.gfx.as_str()) {
         (_, "") => standing.name.clone(),
         (_, gfx) => format!("{} on {gfx}", standing.name),
@@ -43,7 +43,11 @@ fn of_parameter(standing: &Standing) -> Option<Obstacle> {
     let next = facts::parameter(&standing.name).map_or_else(
         || "correct or remove it: no facts about a parameter of this name".to_owned(),
         |parameter| {
+            let elsewhere = standing.counts_on(all);
             let advice = match standing.effect {
+                Effect::NoOp { .. } | Effect::NotEffective(_) if !elsewhere.is_empty() => {
+                    "it counts on another GPU of this machine: name it with every result"
+                }
                 Effect::NoOp { .. } | Effect::NotEffective(_) => "remove it, so that nobody takes it for a cure",
                 Effect::NotSet | Effect::Changes { .. } | Effect::Unreadable { .. } | Effect::Undecided { .. } => {
                     "name it with every result"
@@ -67,7 +71,7 @@ fn variables(seen: &Seen<'_>) -> Vec<Obstacle> {
         [one] => one.parse().ok(),
         [] | [_, ..] => None,
     };
-    let found = settings(environment, &Ground::of(seen.look).isas, rocm);
+    let found = settings(environment, &Ground::of(seen.look), rocm);
     let told = found.into_iter().filter(|setting| match setting.kind {
         Trait::Acts | Trait::SameIsa | Trait::Hides => false,
         Trait::Folklore

@@ -10,7 +10,9 @@ use super::entry::Entry;
 
 pub use mitigation::{Mitigation, MitigationKind, Report, Reported, mitigation, mitigations};
 pub use pairing::{Build, BuildKind, Pairing, Trouble, builds, pairings, troubles};
-pub use parameter::{Parameter, ParameterDefault, ParameterKind, parameter, parameters};
+pub use parameter::{
+    Opposites, Parameter, ParameterDefault, ParameterKind, list, opposites, parameter, parameter_holds, parameters,
+};
 pub use variable::{Reality, Variable, known_variable_names, variable, variables};
 
 /// Every entry of these tables.
@@ -44,7 +46,15 @@ mod tests {
         let pairings = pairings().iter().map(|each| (each.torch.to_string(), &each.source));
         let builds = builds().iter().map(|each| (each.id.clone(), &each.source));
         let troubles = troubles().iter().map(|each| (each.id.clone(), &each.source));
-        parameters.chain(variables).chain(mitigations).chain(pairings).chain(builds).chain(troubles).collect()
+        let opposites = opposites().iter().map(|each| (each.asked.join("="), &each.source));
+        parameters
+            .chain(opposites)
+            .chain(variables)
+            .chain(mitigations)
+            .chain(pairings)
+            .chain(builds)
+            .chain(troubles)
+            .collect()
     }
 
     /// Sections of a document, by the number in their headings.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Ban, Conflict, Demand};
-use crate::facts;
+use crate::facts::{self, ParameterKind};
 
 use super::super::nearest;
 use super::super::tree::{Node, Value};
@@ -33,6 +33,7 @@ pub(super) fn demand(fields: &Fields<'_>, named: Named, problems: &mut Problems<
             let Some(name) = name(&entry.key, &entry.span, named, problems) else { continue };
             let Some(value) = value(&entry.node, &entry.key, problems) else { continue };
             plain(&value, &entry.node, problems);
+            meaningful(&name, &value, named, &entry.node, problems);
             if required.insert(name, value).is_some() {
                 problems.add(entry.span.clone(), format!("`{}` is required twice", shown(&entry.key)));
             }
@@ -51,15 +52,21 @@ pub(super) fn demand(fields: &Fields<'_>, named: Named, problems: &mut Problems<
             let Some(name) = name(key, &item.span, named, problems) else { continue };
             if let Some(value) = &value {
                 plain(value, item, problems);
+                one_word(&name, value, named, item, problems);
             }
             banned.push(Ban { name, value });
         }
         limit(items.len(), node, "banned", problems);
     }
+    together(&required, named, fields, problems);
     if problems.count() > before {
         return None;
     }
-    match Demand::new(required, banned) {
+    let holds = |name: &str, found: &str, value: &str| match named {
+        Named::Parameter => facts::parameter_holds(name, found, value),
+        Named::Variable => found == value,
+    };
+    match Demand::new(required, banned, holds) {
         Ok(demand) => Some(demand),
         Err(conflict) => {
             let node = fields.get("banned").and_then(|node| place(node, &conflict, named));
@@ -125,6 +132,42 @@ fn canonical(written: &str, named: Named) -> String {
             let short = facts::parameter(&name).is_none() && facts::parameter(&of_driver).is_some();
             if short { of_driver } else { name }
         }
+    }
+}
+
+/// A value that no driver takes is none that a machine could have.
+fn meaningful(name: &str, value: &str, named: Named, node: &Node, problems: &mut Problems<'_>) {
+    let parameter = facts::parameter(name).filter(|_| named == Named::Parameter);
+    if let Some(parameter) = parameter.filter(|parameter| !parameter.allows(value)) {
+        let title = format!("`{}` can never be {:?}", shown(name), shown(value));
+        problems.add(node.span.clone(), title).help = Some(match parameter.kind {
+            ParameterKind::BootList => "one of its words takes another back: take one of them out".to_owned(),
+            ParameterKind::Int | ParameterKind::Mask | ParameterKind::Timeouts | ParameterKind::Boot => {
+                format!("`validate explain {}` has the legal values", parameter.entry_id())
+            }
+        });
+    }
+}
+
+/// Of a list with commas a ban names one word: two may be meant together or each for itself.
+fn one_word(name: &str, value: &str, named: Named, node: &Node, problems: &mut Problems<'_>) {
+    let parameter = facts::parameter(name).filter(|_| named == Named::Parameter);
+    if parameter.is_some_and(|parameter| parameter.kind == ParameterKind::BootList) && value.contains(',') {
+        let title = format!("of `{}` one word is banned at a time, and {:?} is several", shown(name), shown(value));
+        problems.add(node.span.clone(), title).help = Some("give each word its own entry of `banned`".to_owned());
+    }
+}
+
+/// Settings of which one takes away what the other asks for cannot both be required.
+fn together(required: &BTreeMap<String, String>, named: Named, fields: &Fields<'_>, problems: &mut Problems<'_>) {
+    let Some(node) = fields.get("required").filter(|_| named == Named::Parameter) else { return };
+    let wants = |[name, value]: &[String; 2]| {
+        required.get(name).is_some_and(|wanted| facts::parameter_holds(name, wanted, value))
+    };
+    for each in facts::opposites().iter().filter(|each| wants(&each.asked) && wants(&each.against)) {
+        let (asked, against) = (each.asked.join("="), each.against.join("="));
+        problems.add(node.span.clone(), format!("`{asked}` and `{against}` are both required")).help =
+            Some(format!("{asked} wants {}, which {against} takes away: take one of them out", each.wants));
     }
 }
 

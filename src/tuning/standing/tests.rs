@@ -120,8 +120,10 @@ fn a_parameter_has_one_of_five_verdicts_by_isa_and_kernel() {
         // Rejected: the driver overwrites it.
         (RDNA2, "6.8.0", "amdgpu.vm_fragment_size=12", &[], "vm_fragment_size", "set but not effective", Some("9")),
         (RDNA2, "6.8.0", "amdgpu.noretry=7", &[("noretry", "7")], "noretry", "set but not effective", None),
-        // Written at run time: latched, so the value at load counts.
-        (RDNA2, "6.8.0", "", &[("noretry", "0")], "noretry", "set but not effective", Some("1")),
+        // Written at run time, or of an initramfs with another modprobe.d: nobody knows.
+        (RDNA2, "6.8.0", "", &[("noretry", "0")], "noretry", "set but not effective", None),
+        (RDNA2, "6.8.0", "amdgpu.noretry=7", &[], "noretry", "set but not effective", None),
+        // Written at run time for certain: latched, so the value at load counts.
         (RDNA2, "6.8.0", "amdgpu.noretry=0", &[("noretry", "1")], "noretry", "set but not effective", Some("0")),
         // Written at run time and not latched: it counts.
         (
@@ -179,6 +181,164 @@ fn a_parameter_has_one_of_five_verdicts_by_isa_and_kernel() {
     }
 }
 
+/// With these options of modprobe.d, each `NAME=VALUE` or a name alone.
+fn with_options(mut look: Snapshot, options: &[&str]) -> Snapshot {
+    let option = |option: &&str| {
+        let (name, value) = option.split_once('=').map_or((*option, None), |(name, value)| (name, Some(value)));
+        ModuleOption {
+            module: "amdgpu".to_owned(),
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            place: "/etc/modprobe.d/a.conf".to_owned(),
+        }
+    };
+    let list = options.iter().map(option).collect();
+    look.tuning.as_mut().unwrap().options = Reading::Value(Options { list, unread: Vec::new() });
+    look
+}
+
+/// Options of modprobe.d, command line, files that show something, a parameter, its verdict, the value in force.
+type Loaded = (
+    &'static [&'static str],
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+);
+
+#[test]
+fn what_modprobe_d_asks_for_is_in_force_where_the_file_shows_it() {
+    let table: &[Loaded] = &[
+        (&["noretry=0"], "", &[("noretry", "0")], "noretry", "changes the default", Some("0")),
+        // The initramfs was not made again, or somebody wrote -1.
+        (&["noretry=0"], "", &[], "noretry", "set but not effective", None),
+        (&["noretry=1"], "", &[("noretry", "0")], "noretry", "set but not effective", None),
+        // The command line reaches the driver however it is loaded.
+        (&["noretry=0"], "amdgpu.noretry=0", &[], "noretry", "set but not effective", Some("0")),
+        (&["noretry=1"], "amdgpu.noretry=0", &[("noretry", "0")], "noretry", "changes the default", Some("0")),
+        // What is not copied is as its file shows.
+        (&["cwsr_enable=0"], "", &[], "cwsr_enable", "set but not effective", Some("1")),
+        // Of timeouts the file may show the first only.
+        (
+            &[],
+            "amdgpu.lockup_timeout=10000,1,1,1",
+            &[("lockup_timeout", "10000")],
+            "lockup_timeout",
+            "changes the default",
+            Some("10000,1,1,1"),
+        ),
+        (
+            &["lockup_timeout=10000,1"],
+            "",
+            &[("lockup_timeout", "10000")],
+            "lockup_timeout",
+            "set, default unknown",
+            None,
+        ),
+        (
+            &["lockup_timeout=10000,1"],
+            "",
+            &[("lockup_timeout", "10000,1")],
+            "lockup_timeout",
+            "changes the default",
+            Some("10000,1"),
+        ),
+        (
+            &["lockup_timeout=10000"],
+            "",
+            &[("lockup_timeout", "10000")],
+            "lockup_timeout",
+            "changes the default",
+            Some("10000"),
+        ),
+        (&[], "", &[("lockup_timeout", "10000")], "lockup_timeout", "set, default unknown", None),
+        (&[], "", &[("lockup_timeout", "10000,1")], "lockup_timeout", "changes the default", Some("10000,1")),
+        (
+            &[],
+            "amdgpu.lockup_timeout=2000,1",
+            &[("lockup_timeout", "10000")],
+            "lockup_timeout",
+            "set but not effective",
+            Some("10000"),
+        ),
+        // Of no table: numbers in any base, yes and no.
+        (&[], "amdgpu.dcdebugmask=0x10", &[("dcdebugmask", "16")], "dcdebugmask", "set, default unknown", Some("16")),
+        (&[], "amdgpu.pcie_p2p=0", &[("pcie_p2p", "N")], "pcie_p2p", "set, default unknown", Some("N")),
+        (&[], "amdgpu.pcie_p2p=1", &[("pcie_p2p", "N")], "pcie_p2p", "set but not effective", Some("N")),
+        (&["#"], "", &[], "#", "set but not effective", None),
+    ];
+    for (options, cmdline, files, name, word, in_force) in table {
+        let look = with_options(look(RDNA2, "6.8.0", cmdline, files), options);
+        let expected = ((*word).to_owned(), in_force.map(str::to_owned));
+        assert_eq!(told(&look, &format!("amdgpu.{name}")), expected, "{options:?} {cmdline} {files:?}");
+    }
+    let mut built_in = look(RDNA2, "6.8.0", "", &[("noretry", "0")]);
+    built_in.driver.as_mut().unwrap().module = ModuleState::BuiltIn;
+    assert_eq!(told(&built_in, "amdgpu.noretry").1.as_deref(), Some("1"), "no initramfs loads it");
+}
+
+#[test]
+fn a_word_of_the_kernel_is_in_force_with_every_other_of_its_list() {
+    for (cmdline, name, in_force) in [
+        ("iommu=pt,nofullflush", "iommu", Some("pt,nofullflush")),
+        ("pci=noaer pci=realloc=off", "pci", Some("noaer,realloc=off")),
+        ("iommu=off iommu=pt,nopt", "iommu", Some("off,nopt")),
+        ("numa_balancing=enable numa_balancing=disable", "numa_balancing", Some("disable")),
+        ("quiet", "iommu", None),
+    ] {
+        let look = look(RDNA2, "6.8.0", cmdline, &[]);
+        let ground = Ground::of(&look);
+        let found = standing(name, &look, &ground, &asks(&look, &ground));
+        assert_eq!(found.len(), 1, "{cmdline}");
+        assert_eq!(found[0].in_force.as_deref(), in_force, "{cmdline}");
+    }
+    let mut blind = look(RDNA2, "6.8.0", "", &[]);
+    blind.kernel = None;
+    let ground = Ground::of(&blind);
+    let found = standing("iommu", &blind, &ground, &asks(&blind, &ground));
+    assert!(matches!(found[0].effect, Effect::Unreadable { .. }), "{found:?}");
+}
+
+#[test]
+fn a_list_is_set_twice_only_where_one_of_its_words_is() {
+    for (cmdline, expected) in [
+        ("pci=noaer pci=realloc=off", &[][..]),
+        ("iommu=off iommu=pt", &[]),
+        ("pci=noaer,realloc=off pci=realloc=on", &["pci realloc=off realloc=on"]),
+        ("iommu=pt iommu=soft,pt", &["iommu pt pt"]),
+        ("iommu=pt iommu=nopt", &["iommu pt nopt"]),
+        ("amdgpu.runpm=0 amdgpu.runpm=0x0", &["amdgpu.runpm 0 0x0"]),
+    ] {
+        let look = look(RDNA2, "6.8.0", cmdline, &[]);
+        let found = repeated(&asks(&look, &Ground::of(&look)));
+        let found: Vec<String> =
+            found.iter().map(|(first, later)| format!("{} {} {}", first.name, first.value, later.value)).collect();
+        assert_eq!(found, expected, "{cmdline}");
+    }
+}
+
+#[test]
+fn a_no_op_says_on_which_other_gpu_the_setting_counts() {
+    let mut two = look(
+        RDNA1,
+        "6.8.0",
+        "amdgpu.noretry=0 amdgpu.vm_fragment_size=9",
+        &[("noretry", "0"), ("vm_fragment_size", "9")],
+    );
+    let other = KfdNode { gfx_target_version: Reading::Value(RDNA2), ..KfdNode::unread(2, 8) };
+    two.kfd.as_mut().unwrap().push(other);
+    let ground = Ground::of(&two);
+    let all = standings(&two, &ground, &asks(&two, &ground));
+    let elsewhere = |name: &str, gfx: &str| {
+        let one = all.iter().find(|each| each.name == name && each.gfx == gfx).unwrap();
+        one.counts_on(&all).iter().map(|other| other.gfx.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(elsewhere("amdgpu.noretry", "gfx1010"), ["gfx1030"]);
+    assert_eq!(elsewhere("amdgpu.noretry", "gfx1030"), [""; 0]);
+    assert_eq!(elsewhere("amdgpu.vm_fragment_size", "gfx1010"), [""; 0]);
+}
+
 #[test]
 fn a_slip_names_the_nearest_parameter() {
     for (asked, nearest) in [
@@ -201,19 +361,11 @@ fn a_slip_names_the_nearest_parameter() {
 
 #[test]
 fn modprobe_comes_before_the_command_line_and_not_to_a_driver_that_is_built_in() {
-    let mut look = look(RDNA2, "6.8.0", "amdgpu.runpm=0", &[("runpm", "0")]);
-    let option = ModuleOption {
-        module: "amdgpu".to_owned(),
-        name: "runpm".to_owned(),
-        value: Some("1".to_owned()),
-        place: "/etc/modprobe.d/a.conf".to_owned(),
-    };
-    let tuning = look.tuning.as_mut().unwrap();
-    tuning.options = Reading::Value(Options { list: vec![option], unread: Vec::new() });
+    let mut look = with_options(look(RDNA2, "6.8.0", "amdgpu.runpm=0", &[("runpm", "0")]), &["runpm=1"]);
     let ground = Ground::of(&look);
     let twice = asks(&look, &ground);
     assert_eq!(told(&look, "amdgpu.runpm").1.as_deref(), Some("0"));
-    let (first, last) = repeated(&twice)[0];
+    let (first, last) = repeated(&twice)[0].clone();
     assert_eq!((first.value.as_str(), last.value.as_str(), repeated(&twice).len()), ("1", "0", 1));
     look.driver.as_mut().unwrap().module = ModuleState::BuiltIn;
     let ground = Ground::of(&look);

@@ -97,7 +97,17 @@ fn parse(text: &str, place: &str, options: &mut Options) {
         }
         let rest = line.trim_start().strip_prefix("options").unwrap_or_default().trim_start();
         let rest = rest.split_once([' ', '\t']).map_or("", |(_, rest)| rest);
+        let mut comment = false;
         for word in quoted_words(rest) {
+            // kmod knows comments by the first letter of a line only, and hands everything else to the driver: `NAME=VALUE`
+            // counts behind a # as before it, and of the other words one is enough to be told. Source: kmod
+            // libkmod/libkmod-config.c (`kmod_config_parse`).
+            let begins = word.starts_with('#');
+            if comment && (begins || !word.contains('=')) {
+                continue;
+            }
+            comment |= begins;
+            let word = if begins { "#".to_owned() } else { word };
             if options.list.len() == MAX_OPTIONS {
                 options.unread.push(format!("{place}: more than {MAX_OPTIONS} options"));
                 return;
@@ -192,6 +202,21 @@ mod tests {
                     "# options amdgpu mes=1\noptions snd x=1\nblacklist amdgpu\n\toptions\tamdgpu \\\n lockup_timeout=\"1, 2\" dc\n",
                 )],
                 &["amdgpu.lockup_timeout=1, 2 /etc/modprobe.d/a.conf", "amdgpu.dc /etc/modprobe.d/a.conf"],
+            ),
+            // A comment behind an option is none.
+            (
+                &[(
+                    "etc/modprobe.d/a.conf",
+                    "options amdgpu noretry=1 #my comment # was noretry=0, mind\noptions amdgpu dc # runpm=0\n",
+                )],
+                &[
+                    "amdgpu.noretry=1 /etc/modprobe.d/a.conf",
+                    "amdgpu.# /etc/modprobe.d/a.conf",
+                    "amdgpu.noretry=0, /etc/modprobe.d/a.conf",
+                    "amdgpu.dc /etc/modprobe.d/a.conf",
+                    "amdgpu.# /etc/modprobe.d/a.conf",
+                    "amdgpu.runpm=0 /etc/modprobe.d/a.conf",
+                ],
             ),
             // What kmod does not take for a configuration.
             (

@@ -87,7 +87,8 @@ impl Vram {
                 let logical = Logical {
                     name: gpu.model.marketing.clone(),
                     isa: env
-                        .get("HSA_OVERRIDE_GFX_VERSION")
+                        .get(&format!("HSA_OVERRIDE_GFX_VERSION_{}", node.id))
+                        .or_else(|| env.get("HSA_OVERRIDE_GFX_VERSION"))
                         .and_then(|text| isa(text))
                         .unwrap_or_else(|| gpu.model.gfx.clone()),
                     bdf: Bdf { function: device.partition, ..gpu.bdf },
