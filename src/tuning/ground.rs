@@ -113,13 +113,13 @@ mod tests {
             ("5.14.0-21-generic", "amdgpu.noretry", "gfx1030", Some("0")),
             ("5.14.0-el", "amdgpu.noretry", "gfx1030", Some("0")),
         ] {
-            let mut look = Snapshot::default();
-            look.kernel = Some(KernelFacts {
+            let kernel = KernelFacts {
                 release: Reading::Value(release.to_owned()),
                 cmdline: Reading::NotReported,
                 hypervisor: Reading::NotReported,
                 boot_id: Reading::NotReported,
-            });
+            };
+            let look = Snapshot { kernel: Some(kernel), ..Snapshot::default() };
             let ground = Ground::of(&look);
             let found = ground.default_of(parameter(name).unwrap(), gfx).map(|row| row.value.as_str());
             assert_eq!(found, expected, "{release} {name} {gfx}");
