@@ -32,8 +32,8 @@ Examples:
   validate run --format human --format junit=report.xml
   validate run --shard slice:1/4 --shuffle 7 --repeat 3
   validate run --host sim --baseline known.toml
-  validate run --hardware --worker old=/rocm6/bin/python --worker new=/rocm7/bin/python    one stack against another
-  validate run --on cpu --worker python=/venv/bin/python    what only computes, on a machine without a GPU
+  validate run --hardware --worker old=/rocm6/bin/python --worker new=/rocm7/bin/python
+  validate run --on cpu --worker python=/venv/bin/python
   validate run --resume 20261121T142313Z-001205   go on with a run that was interrupted, killed, or took its machine down
 
 Results: RESULTS/<run-id>/run.json (`validate schema run`), events.jsonl, and evidence/ with every call of a case that did not
