@@ -101,7 +101,7 @@ probe, 69 the engine is not there or cannot do it, 70 a worker broke the protoco
 /// Of `shrink`.
 pub const SHRINK: &str = "\
 Examples:
-  validate shrink conv2d/f16/8x64x224x224/64x3x3/s1p1d1g1/forward --worker python=/venvs/rocm52/bin/python
+  validate shrink conv2d/f16/1x16x44x44/32x3x3/s1p1d1g1/forward --worker python=/venv/bin/python
   validate shrink matmul/f32/512x512x512 --host sim --processes 5     for failures that come now and then
   validate shrink CELL --from 20261121T142313Z-001205 --script again.py
   validate shrink --resume 20261121T142313Z-001307   go on after a signal, a kill, a reboot or a budget
