@@ -93,7 +93,8 @@ impl InForce {
             let ask = standing.asked.as_ref()?;
             Some(format!("{now} though {} asks for {}: {}", ask.place, ask.value, standing.effect))
         });
-        asked.unwrap_or(now)
+        let unasked = || each.iter().any(|standing| standing.effect == Effect::NotSet);
+        asked.unwrap_or_else(|| if unasked() { format!("{now}, which nobody asked for") } else { now })
     }
 }
 
