@@ -83,7 +83,12 @@ const CASES: &[Case] = &[
         code: 64,
         says: "nearest: contradiction.48-vs-24",
     },
-    Case { name: "no such schema", args: &["schema", "host"], code: 64, says: "scenario, run, events, baseline, matrix, diff, machine" },
+    Case {
+        name: "no such schema",
+        args: &["schema", "host"],
+        code: 64,
+        says: "scenario, run, events, baseline, matrix, diff, machine",
+    },
     Case { name: "no such machine", args: &["shim", "x", "--machine", "mi300"], code: 64, says: "nearest: mi300" },
     Case {
         name: "a machine that cannot be",
