@@ -27,7 +27,7 @@ pub fn validate() -> &'static Path {
 }
 
 fn root() -> Option<PathBuf> {
-    std::env::var_os("ROCVET_TEST_SCRATCH").map(PathBuf::from)
+    std::env::var_os("ROCVET_TEST_SCRATCH").filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// Copies what was built, once for all test programs: its name says which build it is, and it is there whole or not at all.
