@@ -85,7 +85,7 @@ fn lists_multiply_into_cases_in_the_order_of_the_file() {
     ");
     let second = format!("{:?}\n{:?}\n{:?}", cases[1].simulate, cases[1].steps, cases[1].checks);
     insta::assert_snapshot!(second, @r#"
-    Simulate { machine: Named("mi300x"), gpus: Some(2), platform: None, compute: Some(Spx), memory: Some(Nps1), caller: Root, amd_smi: ToolVersion { major: 26, minor: 2, patch: 1 }, busy: false, hives: None, alloc_mode: None, pages_limit: None, tuning: Tuning { kernel: None, in_tree: false, cmdline: "", modprobe: {}, written: {}, environ: {}, rocm: None }, faults: [] }
+    Simulate { machine: Named("mi300x"), gpus: Some(2), platform: None, compute: Some(Spx), memory: Some(Nps1), caller: Root, amd_smi: ToolVersion { major: 26, minor: 2, patch: 1 }, busy: false, hives: None, alloc_mode: None, pages_limit: None, tuning: Tuning { kernel: None, in_tree: false, cmdline: "", modprobe: {}, written: {}, environ: {}, rocm: None, torch: None }, faults: [] }
     [Hold, Set(Compute { mode: Qpx, gpu: Some(0) }), Run(["static", "--vram"])]
     [Check { spec: SetRefused { status: Some("AMDSMI_STATUS_BUSY") }, expect: Met }, Check { spec: PartitionModes { compute: Some(Qpx), memory: None }, expect: Unmet { finding: "compute-mode" } }]
     "#);
