@@ -29,6 +29,7 @@ mod resume;
 mod run;
 pub mod schema;
 pub mod selection;
+mod session;
 mod shim;
 mod shrink;
 mod stand;

@@ -1,7 +1,6 @@
 //! `validate shrink`: the smallest probe that still fails in the same way, and what reproduces it elsewhere.
 
 mod place;
-mod session;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,10 +24,12 @@ use crate::witness::tuning::read_parameters;
 
 use super::exit::{Exit, Failure, Outcome};
 use super::interrupt::Interrupt;
+use super::session::{Earlier, Session};
 use super::workers::WorkerArgs;
 use super::{Parsed, console, dropped, matrix, results, resume, stand};
 
-use session::{Earlier, Session};
+/// Format name and major version of the journal.
+const SCHEMA: &str = "rocvet.shrink/1";
 
 /// Options of `validate shrink`.
 #[derive(Debug, Args)]
@@ -76,7 +77,7 @@ pub struct ShrinkArgs {
 /// The case is none, the engine is not there, or the case does not fail.
 pub fn run(args: &ShrinkArgs) -> Outcome {
     let Some(run) = &args.resume else { return args.perform(None) };
-    let earlier = Earlier::take_up(run)?;
+    let earlier = Earlier::take_up(SCHEMA, run)?;
     match super::parsed(&earlier.command)? {
         Parsed::Shrink(args) => args.perform(Some(earlier)),
         Parsed::Run(_) | Parsed::Matrix(_) | Parsed::Probe(_) | Parsed::Other => {
@@ -95,7 +96,7 @@ struct Start {
 struct Shrinking<'a> {
     args: &'a ShrinkArgs,
     stand: Stand,
-    session: Session,
+    session: Session<Came>,
     cancel: Cancel,
     /// The GPU of the cell, until the one here is known.
     device: Option<CellDevice>,
@@ -235,7 +236,7 @@ fn assignments(env: &BTreeMap<String, String>) -> String {
 }
 
 impl ShrinkArgs {
-    fn perform(&self, earlier: Option<Earlier>) -> Outcome {
+    fn perform(&self, earlier: Option<Earlier<Came>>) -> Outcome {
         let start = self.start()?;
         let stand = self.stand()?;
         dropped::note(&start.candidate.env.keys().cloned().collect(), dropped::How::Option);
@@ -243,7 +244,7 @@ impl ShrinkArgs {
         let plan = self.digest(&start.candidate, &stand);
         let cancel = Cancel::new();
         let interrupt = Interrupt::listen(cancel.clone())?;
-        let session = Session::begin(earlier, self.results.as_deref(), plan, &stand.root)?;
+        let session = Session::begin(SCHEMA, earlier, self.results.as_deref(), plan, &stand.root)?;
         let device = start.device;
         let mut shrinking = Shrinking { args: self, stand, session, cancel, device, used: 0, stopped: None };
         let outcome = self.search(&start.candidate, &mut shrinking, &interrupt)?;

@@ -240,9 +240,9 @@ fn ended(run: &Path) -> Vec<(String, String)> {
     let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let lines = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let finished = lines.filter(|line| line["event"] == "probe-finished");
+    let finished = lines.filter(|line| line["event"] == "process-finished");
     let word = |value: &Value| value.as_str().unwrap().to_owned();
-    finished.map(|line| (word(&line["probe"]), word(&line["record"]["status"]))).collect()
+    finished.map(|line| (word(&line["process"]), word(&line["came"]["status"]))).collect()
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn a_run_of_probes_that_is_stopped_says_what_was_not_run() {
     let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
     for (spoilt, told) in [
         (text.replacen("matmul/f32/8x8x8\",", "matmul/f32/8x8x9\",", 1), "the plan is not the one"),
-        (text.replacen("probes/1", "probes/7", 1), "of a version"),
+        (text.replacen("probes/1", "probes/7", 1), "its journal is \"rocvet.probes/7\""),
         (text.replacen("\"status\":\"pass\"", "\"status\":\"fine\"", 1), "line 3: "),
     ] {
         assert_ne!(spoilt, text, "{told}");

@@ -209,7 +209,7 @@ fn what_does_not_fail_or_is_no_case_is_refused_with_the_next_step() {
         (vec!["shrink", "matmul/f32/8x8x8", "--host", &host], 4, "does not fail in 1 processes"),
         (vec!["shrink", "matmul/f32/8x8x8", "--host", &host], 4, "--processes 5"),
         (vec!["shrink", "--resume", "nowhere"], 64, "this run cannot go on"),
-        (vec!["shrink", "--resume", "other"], 64, "this run cannot go on: other/events.jsonl, line 1"),
+        (vec!["shrink", "--resume", "other"], 64, "this run cannot go on: other: its journal is \"rocvet.probes/1\""),
         (vec!["shrink"], 64, "CASE"),
         (vec!["shrink", "conv-boundary", "--host", &host], 64, "conv-boundary"),
         (vec!["shrink", "matmul/f32/8x8x8", "--from", "nowhere"], 64, "no finished matrix"),

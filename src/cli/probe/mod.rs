@@ -1,6 +1,6 @@
 //! `validate probe`: what probes there are, and one of them by hand.
 
-mod session;
+mod evidence;
 mod soak;
 mod supervised;
 
@@ -15,20 +15,24 @@ use comfy_table::{ContentArrangement, Table};
 use super::console;
 use super::exit::{Exit, Failure, Outcome};
 use super::list::Screen;
+use super::session::Earlier;
 use super::values::{kind, quoted, time, variable};
 use super::workers::WorkerArgs;
 use super::{Parsed, dropped, resume, stand};
 use crate::probe::catalogue::{self, Probe};
 use crate::probe::engine::reference;
 use crate::probe::protocol::Kind;
+use crate::probe::record::ProbeRecord;
 use crate::probe::spec::{Conv, Direction, Dtype, Operation, Work, extents};
 use crate::probe::stand::{Engine, Stand};
 use crate::probe::supervise::Limits;
 use crate::probe::warm::WarmParent;
 use crate::probe::{Numbers, Output, ProbeSpec, judge};
 
-use session::Earlier;
 use supervised::Supervising;
+
+/// Format name and major version of the journal.
+const SCHEMA: &str = "rocvet.probes/1";
 
 /// Runs operations whose numbers are known, and judges what comes out.
 #[derive(Debug, Args)]
@@ -177,7 +181,7 @@ pub fn run(args: &ProbeArgs) -> Outcome {
         None => match &args.one.worker.resume {
             None => args.one.run(None),
             Some(run) => {
-                let earlier = Earlier::take_up(run)?;
+                let earlier = Earlier::take_up(SCHEMA, run)?;
                 match super::parsed(&earlier.command)? {
                     Parsed::Probe(args) => args.one.run(Some(earlier)),
                     Parsed::Run(_) | Parsed::Matrix(_) | Parsed::Shrink(_) | Parsed::Other => {
@@ -228,7 +232,7 @@ fn table(screen: Screen) -> String {
 }
 
 impl OneArgs {
-    fn run(&self, earlier: Option<Earlier>) -> Outcome {
+    fn run(&self, earlier: Option<Earlier<ProbeRecord>>) -> Outcome {
         let specs = self.specs().map_err(|problem| Failure::usage(anyhow!(problem)))?;
         let named = &self.worker.programs;
         let engine = self.engine.or_else(|| named.only()).unwrap_or(Engine::Reference);
@@ -273,7 +277,7 @@ impl OneArgs {
         Ok(Exit::Run(u8::from(wrong > 0)))
     }
 
-    fn simulated(&self, specs: Vec<ProbeSpec>, earlier: Option<Earlier>) -> Outcome {
+    fn simulated(&self, specs: Vec<ProbeSpec>, earlier: Option<Earlier<ProbeRecord>>) -> Outcome {
         let Some(host) = &self.worker.host else {
             return Err(Failure::usage(anyhow!("--engine simulated needs --host; `validate shim DIR` makes one")));
         };
@@ -281,7 +285,13 @@ impl OneArgs {
         self.supervised(specs, stand::in_folder(host)?, place, earlier)
     }
 
-    fn supervised(&self, specs: Vec<ProbeSpec>, stand: Stand, place: String, earlier: Option<Earlier>) -> Outcome {
+    fn supervised(
+        &self,
+        specs: Vec<ProbeSpec>,
+        stand: Stand,
+        place: String,
+        earlier: Option<Earlier<ProbeRecord>>,
+    ) -> Outcome {
         let first = Duration::from_secs(self.worker.timeout);
         let mut stand = Stand { limits: Limits { first, ..stand.limits }, ..stand };
         let mut place = place;

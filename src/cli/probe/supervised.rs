@@ -9,6 +9,7 @@ use crate::cli::console;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::resume;
+use crate::cli::session::{Earlier, Session};
 use crate::cli::values::quoted;
 use crate::domain::{Ended, Meaning, Status};
 use crate::facts::{Stream, signature};
@@ -24,7 +25,8 @@ use crate::probe::watch::Stop;
 use crate::process::Cancel;
 use crate::witness::tuning::WorkerEnvironment;
 
-use super::session::{Earlier, Session};
+use super::SCHEMA;
+use super::evidence::{keep, keep_previous};
 
 /// Lines of unknown last words that are shown.
 const SHOWN: usize = 10;
@@ -46,10 +48,10 @@ impl Supervising {
     ///
     /// # Errors
     /// The engine is not there, the kernel's log of a simulated machine cannot be read, or the journal not be written.
-    pub(super) fn run(&self, earlier: Option<Earlier>, results: Option<&Path>) -> Outcome {
+    pub(super) fn run(&self, earlier: Option<Earlier<ProbeRecord>>, results: Option<&Path>) -> Outcome {
         let cancel = Cancel::new();
         let interrupt = Interrupt::listen(cancel.clone())?;
-        let mut session = Session::begin(earlier, results, self.digest()?, &self.stand.root)?;
+        let mut session = Session::begin(SCHEMA, earlier, results, self.digest()?, &self.stand.root)?;
         let (mut right, mut meanings, mut device, mut unwatched) = (0, Vec::new(), None, None);
         for (at, spec) in self.specs.iter().enumerate() {
             let mut runs: Vec<ProbeRecord> = Vec::new();
@@ -97,7 +99,7 @@ impl Supervising {
         &self,
         probe: &str,
         spec: &ProbeSpec,
-        session: &mut Session,
+        session: &mut Session<ProbeRecord>,
         cancel: &Cancel,
     ) -> Result<(ProbeRecord, Then), Failure> {
         match session.next(probe) {
@@ -106,7 +108,7 @@ impl Supervising {
                 return Ok((record.clone(), then));
             }
             Next::MachineWentDown { boot_id } => {
-                let (evidence, told) = session.keep_previous(probe, &self.stand.root, boot_id);
+                let (evidence, told) = keep_previous(session.path(), probe, &self.stand.root, boot_id);
                 let told = format!("    ended  the machine went down with it (boot {boot_id})\n    log    {told}\n");
                 let record = ProbeRecord {
                     status: Status::MachineHang,
@@ -139,7 +141,7 @@ impl Supervising {
         Ok((record, then))
     }
 
-    fn record(&self, probe: &str, run: &ProbeRun, session: &Session) -> ProbeRecord {
+    fn record(&self, probe: &str, run: &ProbeRun, session: &Session<ProbeRecord>) -> ProbeRecord {
         let before =
             run.before.as_ref().map(|before| Box::new(self.record(&format!("{probe}/before"), before, session)));
         let mut told = String::new();
@@ -149,7 +151,7 @@ impl Supervising {
             let kernel = run.done.kernel.value().map(|window| window.text.as_bytes()).unwrap_or_default();
             for (name, text) in [("stderr.txt", run.done.stderr.as_slice()), ("kernel.txt", kernel)] {
                 if !text.is_empty() {
-                    evidence = session.keep(probe, name, text).or(evidence);
+                    evidence = keep(session.path(), probe, name, text).or(evidence);
                 }
             }
         }
@@ -177,13 +179,13 @@ impl Supervising {
     }
 
     /// Says what was not run after so many repeats of the probe at this place, and how it goes on.
-    fn cut_off(&self, session: &Session, (at, done): (usize, u32)) {
+    fn cut_off(&self, session: &Session<ProbeRecord>, (at, done): (usize, u32)) {
         let left = (self.specs.len() - at) * self.repeat as usize - done as usize;
         if left > 0 {
             let ids: Vec<String> = self.specs[at..].iter().map(ProbeSpec::id).collect();
             let skip = usize::from(done == self.repeat);
             console::note(&format!("not run  {left}: {}", ids[skip..].join(", ")));
-            console::note(&resume::how("probe", &session.path()));
+            console::note(&resume::how("probe", session.path()));
         }
     }
 
