@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use crate::compare::{Baseline, Comparison, Rules, Shapes, Side, compare, of_worker};
+use crate::compare::{self, Baseline, Comparison, Rules, Shapes, Side, of_worker};
 use crate::domain::{Meaning, Provenance, Status};
 use crate::host::{Asking, Host, previous_boot};
 use crate::journal::{Durable, JournalError, Next, Progress, digest};
@@ -119,9 +119,10 @@ fn tell(args: &RunArgs, done: Option<Done>) -> Outcome {
     let Some(Done { record, folder, comparison, incomplete }) = done else { return Ok(Exit::NothingMatched) };
     write_reports(&args.execution.formats, &record, comparison.as_ref())?;
     console::note(&format!("results  {}", folder.display()));
-    if let Some(Comparison { sides, .. }) = &comparison {
-        let names: Vec<&str> = sides.base.iter().chain(&sides.candidate).map(|side| side.id.as_str()).collect();
-        console::note(&format!("compare  validate diff {}", names.join(" ")));
+    if comparison.is_some() {
+        let side = |worker: &&str| quoted(&format!("{}:{worker}", folder.display()));
+        let sides: Vec<String> = compare::workers(&record).iter().map(side).collect();
+        console::note(&format!("compare  validate diff {}", sides.join(" ")));
     }
     if incomplete {
         console::note(&resume::how("run", &folder));
@@ -332,7 +333,7 @@ fn plan(selection: &SelectionArgs, compared: Option<&[String; 2]>, target: &plan
 fn side_by_side(record: &RunRecord, workers: &[String; 2]) -> Option<Comparison> {
     let [base, candidate] = workers.each_ref().map(|worker| of_worker(record, worker));
     let side = |run: RunRecord| Side { runs: vec![run], shapes: Shapes::default() };
-    Some(compare(&side(base?), &side(candidate?), Rules::default()))
+    Some(compare::compare(&side(base?), &side(candidate?), Rules::default()))
 }
 
 /// How many cases run at a time. On one given host a case that changes it must not do so under another's eyes; on a CPU

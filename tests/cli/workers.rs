@@ -91,7 +91,7 @@ fn two_workers_in_one_run_are_told_apart_by_what_was_planted_and_nothing_else() 
     let told = done.stderr.lines().find_map(|line| line.strip_prefix("compare  validate ")).unwrap().to_owned();
     let words: Vec<&str> = told.split(' ').collect();
     assert_eq!(words[0], "diff", "{told}");
-    let done = bench.run(&[&words[..], &["--results", "r", "--format", "json"]].concat());
+    let done = bench.run(&[&words[..], &["--format", "json"]].concat());
     assert_eq!(done.code, 1, "{}", done.told());
     let document: Value = serde_json::from_str(&done.stdout).unwrap();
     let expected = [
