@@ -53,7 +53,8 @@ pub fn simulated(host: &Host) -> Result<Stand, Failure> {
 /// # Errors
 /// It is not there, or computes on no such machine; or a process that could not be killed holds a GPU.
 pub fn here(workers: &WorkerArgs, engine: Engine, on: Kind) -> Result<Stand, Failure> {
-    finished(workers.stand(engine, on)?, on)
+    let stand = workers.stand(engine, on)?;
+    Ok(machine(on)?(stand))
 }
 
 /// Every worker that was named on this machine, else its torch worker, by name.
@@ -61,19 +62,25 @@ pub fn here(workers: &WorkerArgs, engine: Engine, on: Kind) -> Result<Stand, Fai
 /// # Errors
 /// As [`here`].
 pub fn each(workers: &WorkerArgs, on: Kind) -> Result<Vec<(String, Stand)>, Failure> {
-    let finished = |(name, stand): (String, Stand)| Ok((name, finished(stand, on)?));
-    workers.each(on)?.into_iter().map(finished).collect()
+    let stands = workers.each(on)?;
+    let on_it = machine(on)?;
+    Ok(stands.into_iter().map(|(name, stand)| (name, on_it(stand))).collect())
 }
 
-fn finished(stand: Stand, on: Kind) -> Result<Stand, Failure> {
-    match on {
+/// Puts stands on this machine, which is looked at once, however many there are.
+fn machine(on: Kind) -> Result<impl Fn(Stand) -> Stand, Failure> {
+    let look = match on {
         // What the machine says of its GPUs is nothing to judge the host's memory by.
-        Kind::Cpu => Ok(stand),
+        Kind::Cpu => None,
         Kind::Gpu => {
             held::refuse(&Host::Real)?;
-            Ok(Stand { look: Some(look_at_memory(&Host::Real)), ..held::watched(stand) })
+            Some(look_at_memory(&Host::Real))
         }
-    }
+    };
+    Ok(move |stand| match &look {
+        None => stand,
+        Some(look) => Stand { look: Some(look.clone()), ..held::watched(stand) },
+    })
 }
 
 fn no_machine(why: &str) -> Failure {
