@@ -27,7 +27,7 @@ const OPERATIONS: [(&str, &str); 8] = [
 
 /// A script that is a worker: the engine of this program, which says that it was made of this torch.
 fn worker(bench: &Bench, name: &str, torch: &str, wrong: &str) {
-    let validate = assert_cmd::cargo::cargo_bin!("validate").display();
+    let validate = super::scratch::validate().display();
     let count = bench.path(&format!("{name}.count"));
     let script = format!(
         r#"#!/bin/sh
